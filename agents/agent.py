@@ -1,0 +1,177 @@
+"""The agent protocol and the folder an agent is kept in.
+
+An agent folder holds `agent.json` (class, spaces, architecture, the hash of the weights), `weights.safetensors`
+and nothing that can run code. Whoever trained it is not needed to load it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import gymnasium as gym
+import numpy as np
+
+from neuralcore.checkpoint import read_arrays, write_arrays, write_text
+from neuralcore.errors import UserError, nearest
+
+FORMAT = 1
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """Anything that acts.
+
+    Attributes:
+        observation_space, action_space: of one environment (not of a batch).
+    """
+
+    observation_space: gym.Space
+    action_space: gym.Space
+
+    def act(self, observations: Any, *, deterministic: bool = False) -> Any:
+        """Actions for one observation or for a batch with a leading axis N; the answer has the same leading axis."""
+        ...
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the agent folder and return it."""
+        ...
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Agent:
+        """The agent that `save` wrote."""
+        ...
+
+
+def load(folder: str | Path) -> Agent:
+    """The agent in a folder, whatever its class; a run folder is searched for its `agent/`.
+
+    Raises:
+        UserError: there is no agent, it was written by another version, or a file is not as it was written.
+    """
+    import agents
+
+    folder = Path(folder)
+    if not (folder / "agent.json").is_file() and (folder / "agent" / "agent.json").is_file():
+        folder = folder / "agent"
+    description = _describe(folder)
+    known = [name for name in agents.__all__ if name.endswith("Agent") and name != "Agent"]
+    if description.get("class") not in known:
+        raise UserError(
+            f"{folder / 'agent.json'}: class {description.get('class')!r}: "
+            f"{nearest(str(description.get('class')), known)}"
+        )
+    return getattr(agents, description["class"]).load(folder)
+
+
+def write_agent(
+    folder: str | Path,
+    class_name: str,
+    observation_space: gym.Space,
+    action_space: gym.Space,
+    arrays: Mapping[str, np.ndarray],
+    details: Mapping[str, Any],
+) -> Path:
+    """Write an agent folder: weights first, then the description that holds their hash."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = write_arrays(folder / "weights.safetensors", arrays)
+    description = {
+        "format": FORMAT,
+        "class": class_name,
+        "observation_space": space_to_json(observation_space),
+        "action_space": space_to_json(action_space),
+        "weights_sha256": digest,
+        **details,
+    }
+    write_text(folder / "agent.json", json.dumps(description, indent=1))
+    return folder
+
+
+def read_agent(folder: str | Path, class_name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The description (its spaces rebuilt) and the arrays of an agent folder, hashes verified."""
+    folder = Path(folder)
+    description = _describe(folder)
+    if description.get("class") != class_name:
+        raise UserError(f"{folder} holds a {description.get('class')}, not a {class_name}: use agents.load")
+    try:
+        arrays = read_arrays(folder / "weights.safetensors", description["weights_sha256"])
+        description["observation_space"] = space_from_json(description["observation_space"])
+        description["action_space"] = space_from_json(description["action_space"])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{folder}: the agent is damaged ({error}): save it again") from None
+    return description, arrays
+
+
+def is_single(observations: Any, space: gym.Space) -> bool:
+    """Whether these are one observation of `space` rather than a batch with a leading axis.
+
+    Raises:
+        ValueError: they are neither.
+    """
+    shape, wanted = np.shape(observations), tuple(space.shape or ())
+    if shape == wanted:
+        return True
+    if shape[1:] == wanted:
+        return False
+    raise ValueError(f"observations have shape {shape}, expected {wanted} or (N, {', '.join(map(str, wanted))})")
+
+
+def space_to_json(space: gym.Space) -> dict[str, Any]:
+    """A Discrete or Box space as plain values."""
+    if isinstance(space, gym.spaces.Discrete):
+        return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
+    if isinstance(space, gym.spaces.Box):
+        bounds = {
+            side: float(array.flat[0]) if (array == array.flat[0]).all() else array.tolist()
+            for side, array in (("low", space.low), ("high", space.high))
+        }
+        return {
+            "kind": "Box",
+            "shape": list(space.shape),
+            "dtype": str(space.dtype),
+            **_text_infinities(bounds),
+        }
+    raise UserError(f"{space} cannot be stored: agents act on Discrete and Box spaces")
+
+
+def space_from_json(value: Mapping[str, Any]) -> gym.Space:
+    """The space that `space_to_json` described."""
+    if value["kind"] == "Discrete":
+        return gym.spaces.Discrete(value["n"], start=value["start"])
+    if value["kind"] == "Box":
+        dtype = np.dtype(value["dtype"])
+        low, high = (np.asarray(value[side], dtype=np.float64) for side in ("low", "high"))
+        shape = tuple(value["shape"])
+        return gym.spaces.Box(
+            np.broadcast_to(low, shape).astype(dtype),
+            np.broadcast_to(high, shape).astype(dtype),
+            dtype=dtype.type,
+        )
+    raise ValueError(f"unknown space {value['kind']!r}")
+
+
+def _text_infinities(bounds: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity; "inf" and "-inf" are read back by NumPy as the numbers."""
+
+    def text(value: Any) -> Any:
+        if isinstance(value, list):
+            return [text(v) for v in value]
+        return value if np.isfinite(value) else str(value)
+
+    return {side: text(value) for side, value in bounds.items()}
+
+
+def _describe(folder: Path) -> dict[str, Any]:
+    path = folder / "agent.json"
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder} holds no agent (no agent.json): name a run folder or its agent/") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}): save the agent again") from None
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise UserError(f"{path}: not an agent of format {FORMAT}: load it with the version that wrote it")
+    return description

@@ -1,0 +1,220 @@
+"""State on disk that survives `kill -9`, a full disk and a flipped bit, and that no one can hide code in.
+
+A checkpoint is a folder `step_<N>/` of shards and a `manifest.json`. Writing order, so that at every instant a
+whole checkpoint exists:
+
+1. shards into `step_<N>.tmp/`, each fsynced;
+2. `manifest.json` with every shard's size and SHA-256 and the plain-value state (counters, generators), fsynced;
+3. rename to `step_<N>/`, fsync the parent; 4. `LATEST` by temporary file, fsync and rename;
+5. only then older checkpoints are pruned, two are kept.
+
+Loading hashes every byte first; a damaged checkpoint is named aloud and the previous good one is taken.
+Arrays are safetensors, everything else JSON: nothing is ever pickled. A shard that has not changed since the last
+checkpoint (a full segment of a replay buffer) is hard-linked instead of written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuralcore.errors import UserError
+
+FORMAT = 1
+KEPT = 2
+
+
+@dataclass
+class Shard:
+    """Arrays that are written together as one safetensors file.
+
+    Attributes:
+        arrays: name -> NumPy array (of any numeric dtype).
+        version: a number that changes whenever the arrays do; equal to the last checkpoint's, the file is linked
+            instead of written. None: always written.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    version: int | None = None
+
+
+@dataclass
+class Checkpoint:
+    """What was loaded: `step`, the plain-value `state`, and `shards[name][array]`."""
+
+    step: int
+    state: dict[str, Any]
+    shards: dict[str, dict[str, np.ndarray]]
+    folder: Path = field(default_factory=Path)
+
+
+class CheckpointStore:
+    """The checkpoints of one run.
+
+    Args:
+        folder: where `step_<N>/` folders go; made at the first save.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        # shard name -> (version, file) of the newest checkpoint this process wrote or loaded
+        self._written: dict[str, tuple[int | None, Path]] = {}
+
+    def save(self, step: int, state: dict[str, Any], shards: Mapping[str, Shard]) -> Path:
+        """Write one checkpoint; returns its folder. A failure leaves the older ones as they were."""
+        final = self.folder / f"step_{step}"
+        temporary = self.folder / f"step_{step}.tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            temporary.mkdir(parents=True)
+            files: dict[str, Any] = {}
+            for name, shard in shards.items():
+                path = temporary / f"{name}.safetensors"
+                known = self._written.get(name)
+                if shard.version is not None and known and known[0] == shard.version and known[1].exists():
+                    os.link(known[1], path)
+                    digest = self._digests[name]
+                else:
+                    digest = _write_arrays(path, shard.arrays)
+                files[name] = {"size": path.stat().st_size, "sha256": digest, "version": shard.version}
+            manifest = {"format": FORMAT, "step": step, "shards": files, "state": state}
+            _write_bytes(temporary / "manifest.json", json.dumps(manifest, allow_nan=False).encode())
+            _sync_folder(temporary)
+            if final.exists():
+                shutil.rmtree(final)
+            os.rename(temporary, final)
+            _sync_folder(self.folder)
+            write_text(self.folder / "LATEST", final.name)
+        except OSError as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise UserError(
+                f"checkpoint {final} could not be written ({error.strerror}); the previous one is intact"
+            ) from None
+        self._remember(final, files)
+        self._prune(keep=final)
+        return final
+
+    def steps(self) -> list[int]:
+        """The steps that have a checkpoint folder, oldest first (whole or damaged)."""
+        if not self.folder.is_dir():
+            return []
+        names = [p.name for p in self.folder.iterdir() if p.is_dir() and p.name.startswith("step_")]
+        return sorted(int(n[5:]) for n in names if n[5:].isdigit())
+
+    def load(self) -> Checkpoint | None:
+        """The newest checkpoint whose every hash is right, or None where there is none at all.
+
+        Raises:
+            UserError: there are checkpoints, and all of them are damaged: never a silent new start.
+        """
+        steps = self.steps()
+        problems = []
+        for step in reversed(steps):
+            folder = self.folder / f"step_{step}"
+            try:
+                checkpoint = self._read(folder)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                problems.append(f"{folder}: {error}")
+                continue
+            for problem in problems:
+                print(f"checkpoint damaged, going on from step {step}: {problem}", file=sys.stderr)
+            return checkpoint
+        if problems:
+            raise UserError(
+                f"every checkpoint is damaged ({'; '.join(problems)}): move {self.folder} away to start anew"
+            )
+        return None
+
+    def _read(self, folder: Path) -> Checkpoint:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        if manifest["format"] != FORMAT:
+            raise ValueError(f"format {manifest['format']}, this version reads {FORMAT}")
+        shards = {}
+        for name, entry in manifest["shards"].items():
+            if Path(name).name != name:
+                raise ValueError(f"shard name {name!r} leaves the folder")
+            shards[name] = read_arrays(folder / f"{name}.safetensors", entry["sha256"])
+        self._remember(folder, manifest["shards"])
+        return Checkpoint(int(manifest["step"]), manifest["state"], shards, folder)
+
+    def _remember(self, folder: Path, files: dict[str, Any]) -> None:
+        self._written = {n: (f["version"], folder / f"{n}.safetensors") for n, f in files.items()}
+        self._digests = {n: f["sha256"] for n, f in files.items()}
+
+    def _prune(self, keep: Path) -> None:
+        older = [self.folder / f"step_{s}" for s in self.steps() if self.folder / f"step_{s}" != keep]
+        for folder in older[: max(len(older) - (KEPT - 1), 0)]:
+            shutil.rmtree(folder, ignore_errors=True)
+        for leftover in self.folder.glob("step_*.tmp"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a small file in one step: a reader sees the old text or the new, never half of either."""
+    temporary = path.with_name(path.name + ".tmp")
+    _write_bytes(temporary, text.encode())
+    os.replace(temporary, path)
+    _sync_folder(path.parent)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_arrays(path: Path, expected_sha256: str) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file whose hash is checked before a byte of it is parsed.
+
+    Raises:
+        ValueError: the file is not the one that was written.
+    """
+    from safetensors.numpy import load
+
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected_sha256:
+        raise ValueError(f"{path.name} has SHA-256 {found[:12]}…, the manifest says {expected_sha256[:12]}…")
+    return load(data)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
+    """Write arrays as a safetensors file, in one step and fsynced; returns its SHA-256."""
+    temporary = path.with_name(path.name + ".tmp")
+    digest = _write_arrays(temporary, arrays)
+    os.replace(temporary, path)
+    _sync_folder(path.parent)
+    return digest
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
+    from safetensors.numpy import save
+
+    data = save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
+    _write_bytes(path, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names inside a folder durable (a rename is not until its folder is synced)."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

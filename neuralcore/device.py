@@ -1,0 +1,74 @@
+"""Which device, which precision, how many threads, and whether two runs give the same bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Literal
+
+from neuralcore.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+Precision = Literal["fp32", "bf16"]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The torch device for a name: "auto" takes CUDA where there is a GPU, else the CPU.
+
+    Raises:
+        UserError: a CUDA device was asked for by name and there is none: no silent fall-back to the CPU.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"device {name!r} is not known: use auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device {name!r} was asked for, but torch {torch.__version__} sees no GPU: use cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"device {name!r} was asked for, but there are {torch.cuda.device_count()} GPUs")
+    return device
+
+
+def cpu_count() -> int:
+    """The processors this process may use (respects taskset and containers, which `os.cpu_count` does not)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_threads(count: int | None) -> int:
+    """Give torch `count` threads (None: every processor) and return the number set.
+
+    Small networks want one: too many torch threads beside an emulator's own cost a factor of two to three.
+    """
+    import torch
+
+    count = cpu_count() if count is None else count
+    if count < 1:
+        raise UserError(f"threads must be 1 or more, got {count}")
+    torch.set_num_threads(count)
+    return count
+
+
+def make_deterministic() -> None:
+    """Ask torch for algorithms that give the same bytes each time; slower on CUDA, free on the CPU."""
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+
+
+def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager:
+    """The context in which a forward pass runs at that precision; weights and losses stay in float32."""
+    import torch
+
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device_type=device.type, dtype=torch.bfloat16)

@@ -1,0 +1,82 @@
+"""EmbeddingTable: one vector a row, with the optimiser state that belongs to the row.
+
+Both word vectors and graph embeddings are such tables. Rows lie padded to whole cache lines so that the kernels'
+inner loops have no tail; `weight` is the view without the padding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuralcore.kernels.row_adagrad import row_adagrad
+
+if TYPE_CHECKING:
+    import torch
+
+ALIGNMENT = 16  # float32 numbers in a 64-byte cache line
+
+
+class EmbeddingTable:
+    """N rows of D float32 numbers.
+
+    Args:
+        rows: N. dimension: D.
+        padded: whether rows are padded to a multiple of 16 numbers.
+        adagrad: whether each row carries its sum of mean squared gradients (row-wise Adagrad).
+
+    Attributes:
+        storage: (N, P) float32, P the padded dimension; the padding is zero.
+        weight: (N, D) float32, a view of `storage`.
+        state: (N,) float32 for row-wise Adagrad, or None.
+    """
+
+    def __init__(self, rows: int, dimension: int, *, padded: bool = False, adagrad: bool = False):
+        width = -(-dimension // ALIGNMENT) * ALIGNMENT if padded else dimension
+        self.storage = np.zeros((rows, width), dtype=np.float32)
+        self.weight = self.storage[:, :dimension]
+        self.state = np.zeros(rows, dtype=np.float32) if adagrad else None
+
+    def uniform(self, bound: float, generator: np.random.Generator) -> EmbeddingTable:
+        """Fill with the uniform distribution on [-bound, bound]; returns self."""
+        self.weight[:] = generator.uniform(-bound, bound, self.weight.shape)
+        return self
+
+    def normal(self, scale: float, generator: np.random.Generator) -> EmbeddingTable:
+        """Fill with the normal distribution of standard deviation `scale`; returns self."""
+        self.weight[:] = generator.normal(0.0, scale, self.weight.shape)
+        return self
+
+    def tensor(self) -> torch.Tensor:
+        """The weight as a torch tensor that shares its memory."""
+        import torch
+
+        return torch.from_numpy(self.weight)
+
+    def update(self, rows: np.ndarray, gradients: np.ndarray, learning_rate: float) -> None:
+        """One row-wise Adagrad step on the named rows; a row named more than once is stepped once, by the sum.
+
+        Args:
+            rows: (M,) int64. gradients: (M, D) float32.
+        """
+        if self.state is None:
+            raise ValueError("this table has no Adagrad state: make it with adagrad=True")
+        row_adagrad(self.weight, self.state, rows, gradients, learning_rate)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a checkpoint stores."""
+        out = {"weight": np.ascontiguousarray(self.weight)}
+        return out if self.state is None else out | {"state": self.state}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take the values of `arrays()`; the sizes must be this table's.
+
+        Raises:
+            ValueError: they are not.
+        """
+        if arrays["weight"].shape != self.weight.shape:
+            raise ValueError(f"stored table is {arrays['weight'].shape}, this one is {self.weight.shape}")
+        self.weight[:] = arrays["weight"]
+        if self.state is not None:
+            self.state[:] = arrays["state"]
