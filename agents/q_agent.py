@@ -39,11 +39,11 @@ class QNetwork(nn.Module):
     ):
         super().__init__()
         self.trunk = make_trunk(network, shape, hidden, generator=generator)
-        self.advantage = nn.Linear(int(self.trunk.features), actions)
+        self.advantage = nn.Linear(self.trunk.features, actions)
         he_uniform(self.advantage, generator, gain=1.0)
         self.value: nn.Linear | None = None
         if dueling:
-            self.value = nn.Linear(int(self.trunk.features), 1)
+            self.value = nn.Linear(self.trunk.features, 1)
             he_uniform(self.value, generator, gain=1.0)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
@@ -82,7 +82,8 @@ class QAgent:
             raise UserError(f"a Q-network needs Discrete actions, this environment has {action_space}")
         if not isinstance(observation_space, (gym.spaces.Box, gym.spaces.Discrete)):
             raise UserError(f"a Q-network takes Box or Discrete observations, not {observation_space}")
-        self.observation_space, self.action_space = observation_space, action_space
+        self.observation_space: gym.Space = observation_space
+        self.action_space: gym.spaces.Discrete = action_space
         self.architecture = {"network": network, "hidden": list(hidden), "dueling": dueling}
         self.epsilon = epsilon
         self.network = QNetwork(
@@ -102,7 +103,6 @@ class QAgent:
 
     def act(self, observations: Any, *, deterministic: bool = False) -> Any:
         """Actions for one observation or a batch; greedy if `deterministic`, else epsilon-greedy."""
-        assert isinstance(self.action_space, gym.spaces.Discrete)
         single = is_single(observations, self.observation_space)
         batch = np.asarray(observations)[None] if single else np.asarray(observations)
         actions = self.action_values(batch).argmax(axis=1)

@@ -1,1 +1,31 @@
+"""What embeds: text and graphs in, vectors that say what is like what out, and the search among them.
 
+words = WordVectors.train("corpus.txt", dimension=100)
+model = GraphEmbedding(Graph.read("edges.tsv"), operator="complex_diagonal").fit(epochs=20)
+SearchIndex.build(model.entities).search("new york times", k=10)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# class -> its module; loaded when first asked for, so `import graphkit` does not import torch
+_CLASSES = {
+    "WordVectors": "graphkit.word_vectors",
+    "Graph": "graphkit.graph",
+    "GraphEmbedding": "graphkit.embed",
+    "SearchIndex": "graphkit.search",
+}
+
+__all__ = ["Graph", "GraphEmbedding", "SearchIndex", "WordVectors"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _CLASSES:
+        raise AttributeError(f"module 'graphkit' has no attribute {name!r}")
+    return getattr(importlib.import_module(_CLASSES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,1 +1,44 @@
+"""What learns to act: exact planning on known models, and algorithms that learn from experience.
 
+from rlkit import DQN, value_iteration
+plan = value_iteration(gym.make("GridWorld-v0"), discount=0.99)
+agent = DQN("CartPole-v1", seed=0).learn(50_000)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# name -> its module; loaded when first asked for, so planning never imports torch
+_EXPORTS = {
+    "MDP": "rlkit.mdp",
+    "value_iteration": "rlkit.planning",
+    "policy_iteration": "rlkit.planning",
+    "q_iteration": "rlkit.planning",
+    "DQN": "rlkit.dqn",
+    "DQNConfig": "rlkit.dqn",
+    "evaluate": "rlkit.evaluation",
+    "record_video": "rlkit.video",
+}
+
+__all__ = [
+    "DQN",
+    "MDP",
+    "DQNConfig",
+    "evaluate",
+    "policy_iteration",
+    "q_iteration",
+    "record_video",
+    "value_iteration",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'rlkit' has no attribute {name!r}")
+    return getattr(importlib.import_module(_EXPORTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import nn
 
 from neuralcore.errors import UserError, nearest
 from neuralcore.layers.convolution import NatureTrunk
@@ -21,7 +20,7 @@ def trunk_for(shape: tuple[int, ...]) -> str:
 
 def make_trunk(
     name: str, shape: tuple[int, ...], hidden: Sequence[int], *, generator: torch.Generator | None = None
-) -> nn.Module:
+) -> MLP | NatureTrunk:
     """The named trunk for observations of `shape`; `hidden` are the widths of its fully connected layers.
 
     The Nature trunk takes exactly one width (512 in the paper), the MLP any number of them.

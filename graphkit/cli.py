@@ -1,0 +1,27 @@
+"""The `graphkit` command line: which command lives where. `neuralcore.command_line` carries it out."""
+
+from __future__ import annotations
+
+import sys
+
+from neuralcore.command_line import Command, run
+
+COMMANDS = {
+    "words": Command("graphkit.words", "WordsArguments", "words", "Learn word vectors from a text file"),
+    "embed": Command(
+        "graphkit.embed_command", "EmbedArguments", "embed", "Learn vectors of a graph's nodes from its edges"
+    ),
+    "evaluate": Command(
+        "graphkit.embed_command", "EvaluateArguments", "evaluate", "Measure a run's vectors on held-out edges"
+    ),
+    "search": Command("graphkit.search_command", "SearchArguments", "search", "Find the names nearest to a name"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run `graphkit <command> …` and return its exit code; `arguments` are the words after the program's name."""
+    return run("graphkit", "Vectors that say what is like what: of words and of graphs.", COMMANDS, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+"""The `rlkit` command line: which command lives where. `neuralcore.command_line` carries it out."""
+
+from __future__ import annotations
+
+import sys
+
+from neuralcore.command_line import Command, run
+
+COMMANDS = {
+    "solve": Command("rlkit.solve", "SolveArguments", "solve", "Solve a tabular environment exactly by planning"),
+    "train": Command("rlkit.train", "TrainArguments", "train", "Train an agent; the same command goes on"),
+    "evaluate": Command("rlkit.inspect_runs", "EvaluateArguments", "evaluate", "Play whole episodes and average"),
+    "watch": Command("rlkit.inspect_runs", "WatchArguments", "watch", "Film an episode of a trained agent"),
+    "compare": Command("rlkit.inspect_runs", "CompareArguments", "compare", "Put evaluated runs side by side"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run `rlkit <command> …` and return its exit code; `arguments` are the words after the program's name."""
+    return run("rlkit", "Agents that learn to act: exact planning and deep Q-learning.", COMMANDS, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,374 @@
+"""Deep Q-learning: "Human-level control through deep reinforcement learning" (Mnih et al., Nature 2015).
+
+The action values of a network are moved toward one-step targets from transitions drawn at random from a replay
+buffer; a second network, copied from the first now and then, gives the targets:
+
+    loss = huber( r_t + discount * max_a q(s_t, a; target) - q(s_tm1, a_tm1; online) ),  0 beyond a terminated s_t
+
+Numbered differences from the paper, all of them choices of the config but the last two:
+1. `double`: the online network picks the action, the target network rates it (van Hasselt et al. 2016).
+2. `dueling`: value and advantage streams (Wang et al. 2016).
+3. `optimizer = "adam"` and a learning rate that may fall in a straight line.
+4. `num_envs` environments step together; updates are counted in transitions, as the paper counts them.
+5. Weights start by He et al. (2015).
+6. A checkpoint ends the open episodes as a time limit would, so that going on needs nothing from an emulator and
+   equals the uninterrupted run (see docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from neuralcore.lazy import lazy_import
+from neuralcore.schedules import linear
+from neuralcore.seeding import Generators
+
+if TYPE_CHECKING:
+    import gymnasium as gym
+    import numpy as np
+    import torch
+
+    from agents.q_agent import QAgent
+    from neuralcore.checkpoint import Checkpoint, Shard
+    from rlkit.replay import Transitions
+else:  # imported when first used, so that `rlkit train dqn --help` need not wait for torch
+    np = lazy_import("numpy")
+    torch = lazy_import("torch")
+
+
+@dataclass(frozen=True)
+class DQNConfig:
+    """Defaults are the paper's, for Atari; `configs/rl/` holds presets for other environments."""
+
+    num_envs: int = 1
+    """environments stepped together (paper: 1)"""
+    network: Literal["auto", "mlp", "nature"] = "auto"
+    """trunk of the Q-network; auto takes nature for images and mlp for all else (paper: nature)"""
+    hidden: tuple[int, ...] = (512,)
+    """widths of the fully connected layers (paper: 512)"""
+    dueling: bool = False
+    """separate value and advantage streams (Wang et al. 2016; paper: no)"""
+    double: bool = False
+    """the online network picks the action that the target network rates (van Hasselt et al. 2016; paper: no)"""
+    discount: float = 0.99
+    """discount per transition (paper: 0.99)"""
+    replay_capacity: int = 1_000_000
+    """transitions kept (paper: 1,000,000)"""
+    learning_starts: int = 50_000
+    """transitions before the first update (paper: 50,000)"""
+    train_every: int = 4
+    """transitions between two updates (paper: 4)"""
+    batch_size: int = 32
+    """transitions in an update (paper: 32)"""
+    target_every: int = 10_000
+    """updates between two copies into the target network (paper: 10,000)"""
+    optimizer: Literal["rmsprop", "adam"] = "rmsprop"
+    """rmsprop is centred with decay 0.95 and epsilon 0.01, as in the paper; adam has epsilon 1e-5"""
+    learning_rate: float = 0.00025
+    """step size at the start (paper: 0.00025)"""
+    final_learning_rate: float | None = None
+    """step size at the end of training, reached in a straight line; none keeps it constant (paper: constant)"""
+    max_gradient_norm: float | None = None
+    """gradients of a larger L2 norm are scaled down to it; none leaves them (paper: none)"""
+    error_clip: float | None = 1.0
+    """temporal-difference errors beyond it count linearly in the loss (paper: 1); none leaves them squared"""
+    clip_rewards: bool = True
+    """rewards are clipped to [-1, 1] for learning, never in the returns that are reported (paper: yes)"""
+    initial_epsilon: float = 1.0
+    """chance of a random action at the start (paper: 1)"""
+    final_epsilon: float = 0.1
+    """chance of a random action once annealed (paper: 0.1)"""
+    epsilon_steps: int = 1_000_000
+    """transitions over which epsilon falls in a straight line (paper: 1,000,000)"""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """arithmetic of the forward and backward pass; weights and losses stay fp32 (paper: fp32)"""
+
+    def __post_init__(self) -> None:
+        for name in ("num_envs", "train_every", "batch_size", "target_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if not 0.0 <= self.discount <= 1.0:
+            raise ValueError(f"discount must lie in [0, 1], got {self.discount}")
+        if self.learning_rate <= 0.0:
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        for name in ("initial_epsilon", "final_epsilon"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if self.learning_starts < self.batch_size:
+            raise ValueError(f"learning_starts {self.learning_starts} is less than one batch of {self.batch_size}")
+        if self.learning_starts > self.replay_capacity:
+            raise ValueError(
+                f"learning_starts {self.learning_starts} is more than the replay holds ({self.replay_capacity})"
+            )
+
+
+def td_error(
+    q_tm1: torch.Tensor,
+    action_tm1: torch.Tensor,
+    reward_t: torch.Tensor,
+    discount_t: torch.Tensor,
+    q_target_t: torch.Tensor,
+    q_selector_t: torch.Tensor,
+) -> torch.Tensor:
+    """Q-learning's temporal-difference error, target - value; the gradient flows through q_tm1 alone.
+
+    Args:
+        q_tm1: (B, A) online values before the action. action_tm1: (B,) int64. reward_t: (B,).
+        discount_t: (B,), 0 where s_t is terminal.
+        q_target_t: (B, A) target-network values after it.
+        q_selector_t: (B, A) values whose argmax is rated: the target's own (DQN) or the online network's (double).
+
+    Returns:
+        (B,).
+    """
+    from neuralcore.shape import match_shape
+
+    (batch, actions) = match_shape(q_tm1, -1, -1, name="q_tm1")
+    for name, array in (("action_tm1", action_tm1), ("reward_t", reward_t), ("discount_t", discount_t)):
+        match_shape(array, batch, name=name)
+    match_shape(q_target_t, batch, actions, name="q_target_t")
+    match_shape(q_selector_t, batch, actions, name="q_selector_t")
+    best_t = q_selector_t.argmax(dim=1, keepdim=True)
+    target = reward_t + discount_t * q_target_t.gather(1, best_t).squeeze(1)
+    return target.detach() - q_tm1.gather(1, action_tm1[:, None]).squeeze(1)
+
+
+def td_loss(error: torch.Tensor, clip: float | None) -> torch.Tensor:
+    """Mean Huber loss of errors (B,): its gradient is the error clipped to [-clip, clip], as the paper has it."""
+    if clip is None:
+        return 0.5 * error.square().mean()
+    return torch.nn.functional.huber_loss(error, torch.zeros_like(error), delta=clip)
+
+
+@dataclass
+class _Totals:
+    """Sums since the last report; kept as tensors so that no step waits for the device."""
+
+    updates: int = 0
+    sums: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, **values: torch.Tensor) -> None:
+        self.updates += 1
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.detach()
+
+    def means(self) -> dict[str, float]:
+        means = {name: float(value) / self.updates for name, value in self.sums.items()}
+        self.updates, self.sums = 0, {}
+        return means
+
+
+class DQN:
+    """Learns a `QAgent` in a vector environment.
+
+    Args:
+        env: an environment id, or a gymnasium vector environment in autoreset mode NEXT_STEP whose number of
+            environments is the config's.
+        config: see `DQNConfig`.
+        seed: of everything random here; on the CPU the same seed gives the same bytes.
+        device: "auto", "cpu" or "cuda".
+
+    Attributes:
+        agent: the `QAgent` being trained. steps: transitions seen. updates: gradient steps done.
+    """
+
+    name = "dqn"
+
+    def __init__(
+        self,
+        env: str | gym.vector.VectorEnv,
+        config: DQNConfig | None = None,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+    ):
+        from agents.q_agent import QAgent, observation_shape
+        from neuralcore.device import choose_device
+        from neuralcore.errors import UserError
+        from neuralcore.layers.trunk import trunk_for
+        from rlkit.replay import ReplayBuffer
+        from rlkit.rollout import Rollout, make_vector_env
+
+        self.config = config = config or DQNConfig()
+        self.env = make_vector_env(env, config.num_envs) if isinstance(env, str) else env
+        if self.env.num_envs != config.num_envs:
+            raise UserError(f"the environment has {self.env.num_envs} copies, num_envs is {config.num_envs}")
+        self.device = choose_device(device)
+        self.generators = Generators(seed)
+        space = self.env.single_observation_space
+        shape = observation_shape(space)
+        self.agent = QAgent(
+            space,
+            self.env.single_action_space,
+            network=trunk_for(shape) if config.network == "auto" else config.network,
+            hidden=config.hidden,
+            dueling=config.dueling,
+            epsilon=config.final_epsilon,
+            generator=self.generators.torch("weights"),
+            seed=seed,
+        )
+        self.online = self.agent.network.to(self.device)
+        self.target = _copy(self.online)
+        self.optimizer = _optimizer(self.online, config)
+        self.rollout = Rollout(self.env, seed)
+        stack = int(getattr(self.env.unwrapped, "frame_stack", 1))
+        self.replay = ReplayBuffer(
+            config.replay_capacity,
+            config.num_envs,
+            tuple(space.shape or ()),
+            np.dtype(space.dtype),
+            stack=stack,
+        )
+        self.steps, self.updates, self._planned = 0, 0, 0
+        self._totals = _Totals()
+
+    # -- one step of experience, and the updates it pays for ------------------------------------------------
+
+    def advance(self) -> None:
+        """Act once in every environment, remember it, and do the updates that have come due."""
+        actions = self._act(self.rollout.observations)
+        step = self.rollout.step(actions)
+        self.replay.add(step)
+        self.steps += int(step.transition.sum())
+        due = (self.steps - self.config.learning_starts) // self.config.train_every
+        while self.updates < due:
+            self.update(self.replay.sample(self.config.batch_size, self.generators.numpy("replay")))
+
+    def _act(self, observations: np.ndarray) -> np.ndarray:
+        from rlkit.exploration import epsilon_greedy
+
+        space, generator = self.agent.action_space, self.generators.numpy("exploration")
+        if self.steps < self.config.learning_starts:
+            return space.start + generator.integers(space.n, size=self.config.num_envs)
+        greedy = self.agent.action_values(observations).argmax(axis=1)
+        return space.start + epsilon_greedy(greedy, int(space.n), self.epsilon, generator)
+
+    def update(self, batch: Transitions) -> None:
+        """One gradient step on a batch of transitions."""
+        from agents.q_agent import encode
+        from neuralcore.device import autocast
+
+        config, space = self.config, self.env.single_observation_space
+        observation_tm1 = encode(batch.observation_tm1, space, self.device)
+        observation_t = encode(batch.observation_t, space, self.device)
+        action_tm1 = torch.from_numpy(batch.action_tm1 - int(self.agent.action_space.start)).to(self.device)
+        reward_t = torch.from_numpy(batch.reward_t).to(self.device)
+        if config.clip_rewards:
+            reward_t = reward_t.clamp(-1.0, 1.0)
+        discount_t = config.discount * (~torch.from_numpy(batch.terminated_t).to(self.device)).float()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate
+        with autocast(self.device, config.precision):
+            with torch.no_grad():
+                q_target_t = self.target(observation_t).float()
+                q_selector_t = self.online(observation_t).float() if config.double else q_target_t
+            q_tm1 = self.online(observation_tm1).float()
+        error = td_error(q_tm1, action_tm1, reward_t, discount_t, q_target_t, q_selector_t)
+        loss = td_loss(error, config.error_clip)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if config.max_gradient_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.online.parameters(), config.max_gradient_norm)
+        self.optimizer.step()
+        self.updates += 1
+        if self.updates % config.target_every == 0:
+            self.target.load_state_dict(self.online.state_dict())
+        self._totals.add(loss=loss, q=q_tm1.mean())
+
+    @property
+    def epsilon(self) -> float:
+        """The chance of a random action now."""
+        return linear(self.steps, self.config.initial_epsilon, self.config.final_epsilon, self.config.epsilon_steps)
+
+    @property
+    def learning_rate(self) -> float:
+        """The step size now; it falls over the transitions planned by `learn`."""
+        final = self.config.final_learning_rate
+        if final is None:
+            return self.config.learning_rate
+        return linear(self.steps, self.config.learning_rate, final, self._planned)
+
+    # -- what the loop asks of an algorithm -----------------------------------------------------------------
+
+    def learn(self, steps: int, **options: Any) -> QAgent:
+        """Train until `steps` transitions have been seen in all; the options are those of `rlkit.loop.train`."""
+        from rlkit.loop import train
+
+        train(self, steps, **options)
+        return self.agent
+
+    def plan(self, steps: int) -> None:
+        """Take the length of the whole training, over which schedules run."""
+        self._planned = steps
+
+    def metrics(self) -> dict[str, float]:
+        """Means since the last call: loss and value of the actions taken; and epsilon now."""
+        return {**self._totals.means(), "epsilon": self.epsilon}
+
+    def cut(self, number: int) -> None:
+        """End the open episodes as a time limit would and begin new ones, seeded by `number` alone."""
+        self.replay.cut(self.rollout.observations)
+        self.rollout.restart(number)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
+        """Everything needed to go on, as plain values and shards of arrays."""
+        from neuralcore.checkpoint import Shard
+        from rlkit.loop import optimizer_arrays
+
+        networks = {f"online.{n}": v for n, v in self.online.state_dict().items()}
+        networks |= {f"target.{n}": v for n, v in self.target.state_dict().items()}
+        shards = {
+            "networks": Shard({name: value.cpu().numpy() for name, value in networks.items()}),
+            "optimizer": Shard(optimizer_arrays(self.optimizer)),
+            **dict(self.replay.shards()),
+        }
+        counters = {"steps": self.steps, "updates": self.updates, "generators": self.generators.state()}
+        return counters, shards
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Become what `state` was taken from."""
+        from rlkit.loop import restore_optimizer
+
+        networks = {name: torch.from_numpy(a) for name, a in checkpoint.shards["networks"].items()}
+        for prefix, network in (("online.", self.online), ("target.", self.target)):
+            network.load_state_dict(
+                {name.removeprefix(prefix): v for name, v in networks.items() if name.startswith(prefix)}
+            )
+        restore_optimizer(self.optimizer, checkpoint.shards["optimizer"])
+        self.replay.restore(checkpoint.shards)
+        self.steps, self.updates = checkpoint.state["steps"], checkpoint.state["updates"]
+        self.generators.restore(checkpoint.state["generators"])
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a checkpoint of everything; `load` goes on from it."""
+        from neuralcore.checkpoint import CheckpointStore
+
+        return CheckpointStore(folder).save(self.steps, *self.state())
+
+    def load(self, folder: str | Path) -> DQN:
+        """Go on from the newest good checkpoint in a folder; returns self."""
+        from neuralcore.checkpoint import CheckpointStore
+        from neuralcore.errors import UserError
+
+        checkpoint = CheckpointStore(folder).load()
+        if checkpoint is None:
+            raise UserError(f"{folder} holds no checkpoint: name a folder that `save` wrote")
+        self.restore(checkpoint)
+        self.rollout.restart(self.steps)
+        return self
+
+
+def _copy(network: torch.nn.Module) -> torch.nn.Module:
+    import copy
+
+    return copy.deepcopy(network).requires_grad_(False)
+
+
+def _optimizer(network: torch.nn.Module, config: DQNConfig) -> torch.optim.Optimizer:
+    if config.optimizer == "adam":
+        return torch.optim.Adam(network.parameters(), config.learning_rate, eps=1e-5, fused=True)
+    return torch.optim.RMSprop(
+        network.parameters(), config.learning_rate, alpha=0.95, eps=0.01, centered=True, foreach=True
+    )

@@ -1,0 +1,109 @@
+"""How good an agent is: whole episodes, a mean, and how sure we are of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from agents.agent import Agent
+from neuralcore.errors import UserError
+from rlkit.rollout import Rollout, make_vector_env
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The episodes of one evaluation.
+
+    Attributes:
+        returns: (E,) undiscounted returns. lengths: (E,) transitions. seconds: wall time.
+    """
+
+    returns: np.ndarray
+    lengths: np.ndarray
+    seconds: float
+
+    @property
+    def mean(self) -> float:
+        """Mean return."""
+        return float(self.returns.mean())
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Percentile bootstrap interval of the mean return (Efron & Tibshirani 1993), 10,000 resamples."""
+        return bootstrap_interval(self.returns, confidence)
+
+    def as_row(self) -> dict[str, Any]:
+        """The figures as plain values, for JSON."""
+        low, high = self.interval()
+        return {
+            "episodes": len(self.returns),
+            "mean_return": self.mean,
+            "interval_95": [low, high],
+            "min_return": float(self.returns.min()),
+            "max_return": float(self.returns.max()),
+            "mean_length": float(self.lengths.mean()),
+            "returns": self.returns.tolist(),
+        }
+
+
+def evaluate(
+    agent: Agent,
+    env: str | gym.vector.VectorEnv,
+    *,
+    episodes: int = 20,
+    seed: int = 10_000,
+    deterministic: bool = True,
+    **env_arguments: Any,
+) -> Evaluation:
+    """Play whole episodes and keep their returns.
+
+    Every sub-environment plays a number of episodes fixed beforehand. Taking the first `episodes` to finish
+    anywhere would favour short ones.
+
+    Args:
+        env: an environment id (with `env_arguments` for it), or a vector environment in autoreset mode NEXT_STEP.
+        episodes: E. seed: of the environments' resets. deterministic: whether the agent leaves out exploration.
+    """
+    if episodes < 1:
+        raise UserError(f"episodes must be 1 or more, got {episodes}")
+    vector = make_vector_env(env, min(episodes, 10), **env_arguments) if isinstance(env, str) else env
+    _check_spaces(agent, vector)
+    started = time.monotonic()
+    rollout = Rollout(vector, seed)
+    quota = np.array([len(range(i, episodes, vector.num_envs)) for i in range(vector.num_envs)])
+    done = np.zeros(vector.num_envs, dtype=int)
+    returns, lengths = [], []
+    running, length = np.zeros(vector.num_envs), np.zeros(vector.num_envs, dtype=int)
+    while (done < quota).any():
+        step = rollout.step(agent.act(rollout.observations, deterministic=deterministic))
+        running += np.where(step.transition, step.reward, 0.0)
+        length += step.transition
+        for i in np.flatnonzero((step.terminated | step.truncated) & step.transition):
+            if done[i] < quota[i]:
+                returns.append(running[i])
+                lengths.append(length[i])
+                done[i] += 1
+            running[i], length[i] = 0.0, 0
+    if isinstance(env, str):
+        vector.close()
+    return Evaluation(np.array(returns), np.array(lengths), time.monotonic() - started)
+
+
+def bootstrap_interval(
+    values: np.ndarray, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean of `values` (E,)."""
+    generator = np.random.default_rng(seed)
+    means = values[generator.integers(len(values), size=(resamples, len(values)))].mean(axis=1)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _check_spaces(agent: Agent, env: gym.vector.VectorEnv) -> None:
+    for what in ("observation_space", "action_space"):
+        own, other = getattr(agent, what), getattr(env, f"single_{what}")
+        if own != other:
+            raise UserError(f"the agent's {what.replace('_', ' ')} is {own}, the environment's is {other}")

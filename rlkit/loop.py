@@ -1,0 +1,162 @@
+"""The training loop that every algorithm shares: when to report, when to keep, when to stop.
+
+An algorithm takes one step of experience in `advance` and gives numbers; the loop logs them. A checkpoint comes
+every so many transitions, counted and not timed, and ends the open episodes (`cut`): from there the run depends
+on nothing but the checkpoint, so a killed run that goes on and an uninterrupted one are the same run.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from neuralcore.checkpoint import Checkpoint, CheckpointStore, Shard
+from neuralcore.errors import UserError
+from neuralcore.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    import torch
+
+    from rlkit.rollout import Rollout
+
+RETURN_WINDOW = 20  # episodes in the mean return that is shown
+
+
+class Algorithm(Protocol):
+    """What the loop needs of an algorithm."""
+
+    name: str
+    steps: int
+    rollout: Rollout
+
+    def advance(self) -> None:
+        """One step of experience and its updates."""
+
+    def plan(self, steps: int) -> None:
+        """The length of the whole training, for schedules."""
+
+    def metrics(self) -> dict[str, float]:
+        """Figures since the last call."""
+
+    def cut(self, number: int) -> None:
+        """End open episodes."""
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
+        """Everything needed to go on."""
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Become what `state` was taken from."""
+
+
+def train(
+    algorithm: Algorithm,
+    steps: int,
+    *,
+    folder: str | Path | None = None,
+    checkpoint_every: int = 50_000,
+    report_every: int = 1_000,
+    seconds: float | None = None,
+    title: str | None = None,
+) -> None:
+    """Train until `algorithm.steps` reaches `steps`.
+
+    Args:
+        steps: transitions in all, those of earlier calls counted.
+        folder: a run folder: metrics, checkpoints, and from where to go on if it holds a checkpoint. None keeps
+            nothing and shows nothing.
+        checkpoint_every: transitions between two checkpoints.
+        report_every: transitions between two rows of `metrics.jsonl`.
+        seconds: stop after so long by the clock (with a checkpoint), whatever `steps` says.
+        title: first words of the progress line.
+    """
+    store = None if folder is None else CheckpointStore(Path(folder) / "checkpoints")
+    returns: deque[float] = deque(maxlen=RETURN_WINDOW)
+    checkpoint = store.load() if store else None
+    if checkpoint is not None:
+        algorithm.restore(checkpoint)
+        algorithm.rollout.restart(algorithm.steps)
+        returns.extend(checkpoint.state["returns"])
+    algorithm.plan(steps)
+    if store is None:
+        while algorithm.steps < steps:
+            algorithm.advance()
+        return
+    started = time.monotonic()
+    with Telemetry(
+        steps, "steps", title=title or algorithm.name, folder=folder, start=algorithm.steps, seconds=seconds
+    ) as telemetry:
+        next_report = _next_multiple(algorithm.steps, report_every)
+        next_checkpoint = _next_multiple(algorithm.steps, checkpoint_every)
+        row: dict[str, float] = {}
+        while algorithm.steps < steps:
+            if seconds is not None and time.monotonic() - started >= seconds:
+                break
+            algorithm.advance()
+            if algorithm.steps >= next_report:
+                finished = algorithm.rollout.take_episodes()
+                returns.extend(e.episode_return for e in finished)
+                row = algorithm.metrics()
+                _check_finite(row, algorithm)
+                if finished:
+                    row["return"] = float(np.mean([e.episode_return for e in finished]))
+                    row["length"] = float(np.mean([e.length for e in finished]))
+                row["episodes"] = len(finished)
+                telemetry.record(algorithm.steps, row)
+                next_report = _next_multiple(algorithm.steps, report_every)
+            if telemetry.due():
+                telemetry.show(algorithm.steps, _shown(returns, row))
+            if algorithm.steps >= next_checkpoint and algorithm.steps < steps:
+                _keep(algorithm, store, returns)
+                next_checkpoint = _next_multiple(algorithm.steps, checkpoint_every)
+        if not store.steps() or store.steps()[-1] != algorithm.steps:
+            _keep(algorithm, store, returns)
+        telemetry.show(algorithm.steps, _shown(returns, row), last=True)
+
+
+def _keep(algorithm: Algorithm, store: CheckpointStore, returns: deque[float]) -> None:
+    algorithm.cut(algorithm.steps)
+    state, shards = algorithm.state()
+    store.save(algorithm.steps, {**state, "returns": list(returns)}, shards)
+
+
+def _shown(returns: deque[float], row: dict[str, float]) -> dict[str, float | str]:
+    shown: dict[str, float | str] = {"return": float(np.mean(returns)) if returns else "…"}
+    return shown | {name: row[name] for name in ("epsilon", "loss") if name in row}
+
+
+def _check_finite(row: dict[str, float], algorithm: Algorithm) -> None:
+    for name, value in row.items():
+        if not math.isfinite(value):
+            raise UserError(
+                f"{name} became {value} by step {algorithm.steps}: lower the learning rate; "
+                "the checkpoints before it are whole"
+            )
+
+
+def _next_multiple(step: int, every: int) -> int:
+    return (step // every + 1) * every
+
+
+def optimizer_arrays(optimizer: torch.optim.Optimizer) -> dict[str, np.ndarray]:
+    """An optimiser's state as named arrays: `<parameter number>.<what>` (its settings come from the config)."""
+    arrays = {}
+    for index, values in optimizer.state_dict()["state"].items():
+        for name, value in values.items():
+            arrays[f"{index}.{name}"] = value.detach().cpu().numpy()
+    return arrays
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, arrays: dict[str, np.ndarray]) -> None:
+    """Give an optimiser the state that `optimizer_arrays` took."""
+    import torch
+
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, array in arrays.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = torch.from_numpy(array.copy())
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,171 @@
+"""The replay buffer: the last transitions of N environments, every frame stored once.
+
+Rows are vector steps in the order they came, columns environments. Row t holds observation_t, action_t, the reward
+and `terminated`; the observation after it is row t+1's observation, also at the end of an episode, because in
+autoreset mode NEXT_STEP the last observation has a row of its own (a reset row: stored, never sampled).
+
+When an observation is a stack of S frames (C, H, W) -> the environment's own frame stack, only its newest frame is
+kept, and a stack is put together again when sampled: frames from before an episode's start are zeros. A stack of
+four stored twice (before and after) costs 56 kB a transition, this costs 7 kB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from neuralcore.checkpoint import Shard
+from neuralcore.errors import UserError
+from neuralcore.shape import match_shape
+from rlkit.rollout import Step
+
+SEGMENT_BYTES = 32 * 2**20  # a checkpoint rewrites only the segments that changed since the last one
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """A batch of B transitions.
+
+    Attributes:
+        observation_tm1: (B, …) before the action. action_tm1: (B,) int64.
+        reward_t: (B,) float32. terminated_t: (B,) bool. observation_t: (B, …) after it.
+    """
+
+    observation_tm1: np.ndarray
+    action_tm1: np.ndarray
+    reward_t: np.ndarray
+    terminated_t: np.ndarray
+    observation_t: np.ndarray
+
+
+class ReplayBuffer:
+    """A ring of vector steps with uniform sampling.
+
+    Args:
+        capacity: transitions kept, at least (rounded up to whole rows).
+        num_envs: N. shape, dtype: of one observation.
+        stack: S when the observation's first axis is a stack of S frames of which the last is the newest; 1 else.
+    """
+
+    def __init__(
+        self, capacity: int, num_envs: int, shape: tuple[int, ...], dtype: np.dtype | type, *, stack: int = 1
+    ):
+        if capacity < 2 * num_envs:
+            raise UserError(f"replay capacity {capacity} holds fewer than two steps of {num_envs} environments")
+        if stack > 1 and shape[0] != stack:
+            raise ValueError(f"observations of shape {shape} are no stack of {stack} frames")
+        self.num_envs, self.shape, self.stack = num_envs, shape, stack
+        # One row more than asked for: the newest row has no successor yet, so it cannot be sampled.
+        self.rows = -(-capacity // num_envs) + stack
+        frame = shape[1:] if stack > 1 else shape
+        # np.empty takes memory from the system only as rows are written: a large buffer starts small.
+        self.frames = np.empty((self.rows, num_envs, *frame), dtype=dtype)
+        self.actions = np.empty((self.rows, num_envs), dtype=np.int64)
+        self.rewards = np.empty((self.rows, num_envs), dtype=np.float32)
+        self.terminated = np.empty((self.rows, num_envs), dtype=bool)
+        self.transition = np.zeros((self.rows, num_envs), dtype=bool)
+        self.age = np.zeros((self.rows, num_envs), dtype=np.uint8)  # steps since the episode began, up to S-1
+        self.written = 0  # rows ever written
+        self._age = np.zeros(num_envs, dtype=np.uint8)
+        row_bytes = max(self.frames[0].nbytes, 1)
+        self.segment_rows = max(1, min(self.rows, SEGMENT_BYTES // row_bytes))
+
+    def __len__(self) -> int:
+        """Rows that can be sampled from (each of N transitions, less its reset rows)."""
+        return max(min(self.written, self.rows) - self.stack, 0)
+
+    def add(self, step: Step) -> None:
+        """Append one step of the N environments."""
+        match_shape(step.observation_t, self.num_envs, *self.shape, name="observation_t")
+        row = self.written % self.rows
+        self.frames[row] = step.observation_t[:, -1] if self.stack > 1 else step.observation_t
+        self.actions[row] = step.action_t
+        self.rewards[row] = step.reward
+        self.terminated[row] = step.terminated
+        self.transition[row] = step.transition
+        self.age[row] = self._age
+        # After a reset row a new episode begins.
+        self._age = np.where(step.transition, np.minimum(self._age + 1, self.stack - 1), 0).astype(np.uint8)
+        self.written += 1
+
+    def cut(self, observations: np.ndarray) -> None:
+        """Close the open episodes, as a time limit would: their last observations are stored, never acted upon.
+
+        Args:
+            observations: (N, …) what the environments show now.
+        """
+        nothing = np.zeros(self.num_envs)
+        never = np.zeros(self.num_envs, dtype=bool)
+        self.add(Step(observations, nothing.astype(np.int64), nothing, never, never, never))
+
+    def sample(self, batch: int, generator: np.random.Generator) -> Transitions:
+        """`batch` transitions, uniformly and with replacement."""
+        size = len(self)
+        if size < 1:
+            raise ValueError("the replay buffer holds nothing that can be sampled yet")
+        newest = self.written - 1  # no successor yet; sampled rows lie in [newest - size, newest)
+        rows, columns = _draw(generator, newest - size, newest, self.num_envs, batch)
+        for _ in range(1000):
+            rejected = np.flatnonzero(~self.transition[rows % self.rows, columns])
+            if len(rejected) == 0:
+                break
+            again = _draw(generator, newest - size, newest, self.num_envs, len(rejected))
+            rows[rejected], columns[rejected] = again
+        else:
+            raise RuntimeError("the replay buffer holds no transitions, only reset rows")
+        at = rows % self.rows
+        return Transitions(
+            self._observations(rows, columns),
+            self.actions[at, columns],
+            self.rewards[at, columns],
+            self.terminated[at, columns],
+            self._observations(rows + 1, columns),
+        )
+
+    def _observations(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """(B, *shape): the observations of those rows, stacks put together again."""
+        if self.stack == 1:
+            return self.frames[rows % self.rows, columns]
+        back = np.arange(self.stack - 1, -1, -1)  # S-1 … 0 steps before the row
+        frames = self.frames[(rows[:, None] - back) % self.rows, columns[:, None]]
+        before_start = back[None, :] > self.age[rows % self.rows, columns][:, None]
+        frames[before_start] = 0
+        return frames
+
+    def shards(self) -> Iterator[tuple[str, Shard]]:
+        """The buffer in segments whose version changes only when they were written to."""
+        for number, start in enumerate(range(0, min(self.written, self.rows), self.segment_rows)):
+            part = slice(start, min(start + self.segment_rows, self.rows))
+            used = slice(start, min(part.stop, self.written))
+            arrays = {name: getattr(self, name)[used] for name in _ARRAYS}
+            yield f"replay_{number:05d}", Shard(arrays, version=self._last_write(part))
+        yield "replay_position", Shard({"written": np.array([self.written]), "age": self._age})
+
+    def _last_write(self, part: slice) -> int:
+        """The number of the newest row inside a segment: changes if and only if the segment does."""
+        newest = self.written - 1
+        at = newest % self.rows
+        if part.start <= at < part.stop:
+            return newest
+        last = part.stop - 1
+        return newest - (at - last) % self.rows
+
+    def restore(self, shards: dict[str, dict[str, np.ndarray]]) -> None:
+        """Take what `shards` gave."""
+        self.written = int(shards["replay_position"]["written"][0])
+        self._age = shards["replay_position"]["age"].copy()
+        for number, start in enumerate(range(0, min(self.written, self.rows), self.segment_rows)):
+            for name in _ARRAYS:
+                stored = shards[f"replay_{number:05d}"][name]
+                getattr(self, name)[start : start + len(stored)] = stored
+
+
+_ARRAYS = ("frames", "actions", "rewards", "terminated", "transition", "age")
+
+
+def _draw(
+    generator: np.random.Generator, low: int, high: int, num_envs: int, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    return generator.integers(low, high, size=count), generator.integers(num_envs, size=count)

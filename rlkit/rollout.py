@@ -1,0 +1,131 @@
+"""Rollout: the one place that steps environments, and the only one that knows about autoreset.
+
+Gymnasium's vector environments reset a finished sub-environment by themselves. In the default mode, NEXT_STEP,
+the step after the last of an episode ignores its action and answers with the first observation of the next
+episode. Nothing was decided in that step, so it is not a transition and must not reach a learner; `Step.transition`
+says which rows are. Time t runs over vector steps, N over sub-environments:
+
+    t      observation_t                 action_t   reward  terminated  transition
+    7      second last of the episode    taken      r       True        True
+    8      last of the episode           ignored    0       False       False        <- the reset row
+    9      first of the next episode     taken      …       …           True
+
+`terminated` ends the value (nothing follows), `truncated` only ends the episode (the last observation still has
+a value, and a learner bootstraps from it).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from neuralcore.errors import UserError
+from neuralcore.seeding import derived_seed
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of N environments. Arrays have N rows.
+
+    Attributes:
+        observation_t: what was seen before the action, (N, …).
+        action_t: (N,) what was done.
+        reward: (N,) float64, as the environment gave it.
+        terminated, truncated: (N,) bool.
+        transition: (N,) bool; False in a reset row.
+    """
+
+    observation_t: np.ndarray
+    action_t: np.ndarray
+    reward: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    transition: np.ndarray
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A finished episode: undiscounted return and number of transitions."""
+
+    episode_return: float
+    length: int
+
+
+class Rollout:
+    """Steps a vector environment and counts episodes.
+
+    Args:
+        env: a gymnasium vector environment in autoreset mode NEXT_STEP.
+        seed: of the first reset; a later `restart` has a seed of its own.
+
+    Attributes:
+        observations: (N, …) what the environments show now.
+        episodes: the episodes finished since the list was last emptied by `take_episodes`.
+    """
+
+    def __init__(self, env: gym.vector.VectorEnv, seed: int):
+        mode = env.metadata.get("autoreset_mode")
+        if mode != gym.vector.AutoresetMode.NEXT_STEP:
+            raise UserError(f"the vector environment's autoreset mode is {mode}; make it with NEXT_STEP")
+        self.env, self.seed = env, seed
+        self.episodes: list[Episode] = []
+        self.restart(0)
+
+    def restart(self, number: int) -> None:
+        """Begin new episodes everywhere, with seeds that are a function of `number`; open ones are dropped."""
+        seed = derived_seed(self.seed, "environment", number) % 2**31  # emulators take 32-bit seeds
+        self.observations, _ = self.env.reset(seed=seed)
+        self._finished = np.zeros(self.env.num_envs, dtype=bool)
+        self._returns = np.zeros(self.env.num_envs)
+        self._lengths = np.zeros(self.env.num_envs, dtype=np.int64)
+
+    @property
+    def transition(self) -> np.ndarray:
+        """(N,) bool: whether the next step will be a transition (False where it only resets)."""
+        return ~self._finished
+
+    def step(self, actions: np.ndarray) -> Step:
+        """Act in all environments.
+
+        Args:
+            actions: (N,) in the single action space.
+        """
+        seen, transition = self.observations, ~self._finished
+        self.observations, reward, terminated, truncated, _ = self.env.step(actions)
+        reward = np.asarray(reward, dtype=np.float64)
+        if not np.isfinite(reward).all():
+            index = int(np.flatnonzero(~np.isfinite(reward))[0])
+            raise UserError(f"environment {index} gave reward {reward[index]}: mend the environment")
+        self._returns += np.where(transition, reward, 0.0)
+        self._lengths += transition
+        self._finished = np.asarray(terminated | truncated) & transition
+        for i in np.flatnonzero(self._finished):
+            self.episodes.append(Episode(float(self._returns[i]), int(self._lengths[i])))
+            self._returns[i], self._lengths[i] = 0.0, 0
+        return Step(seen, actions, reward, np.asarray(terminated), np.asarray(truncated), transition)
+
+    def take_episodes(self) -> list[Episode]:
+        """The episodes finished since the last call."""
+        episodes, self.episodes = self.episodes, []
+        return episodes
+
+
+def make_vector_env(env_id: str, num_envs: int, **arguments: Any) -> gym.vector.VectorEnv:
+    """`num_envs` copies of an environment named by its id, in the autoreset mode the rollout wants.
+
+    The environments of this project and Atari are found through the package `envs`, by name, so that nothing
+    here depends on it.
+    """
+    import importlib
+
+    return importlib.import_module("envs").make_vec(env_id, num_envs, **arguments)
+
+
+def make_env(env_id: str, **arguments: Any) -> gym.Env:
+    """One environment named by its id, with the same observations as `make_vector_env` gives."""
+    import importlib
+
+    return importlib.import_module("envs").make(env_id, **arguments)

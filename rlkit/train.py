@@ -1,0 +1,160 @@
+"""`rlkit train`: an algorithm by name or a TOML file, an environment, a run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from neuralcore.config import find_config, from_mapping, parse, preset_folder, read_toml, to_mapping
+from neuralcore.errors import UserError, nearest
+
+# algorithm -> module, class, config class
+ALGORITHMS = {"dqn": ("rlkit.dqn", "DQN", "DQNConfig")}
+USAGE = "usage: rlkit train ALGORITHM|FILE.toml [flags]"
+
+
+@dataclass(frozen=True)
+class TrainArguments:
+    """Train an agent; the same command goes on where it stopped."""
+
+    env: str = ""
+    """environment id, such as CartPole-v1 or ALE/Pong-v5"""
+    env_args: dict[str, int | float | bool | str] = field(default_factory=dict)
+    """arguments of the environment: name value name value …"""
+    steps: int = 100_000
+    """transitions in all"""
+    seed: int = 0
+    """of everything random"""
+    run: str = ""
+    """run folder; by default runs/<algorithm>-<environment>-seed<seed>"""
+    device: str = "auto"
+    """auto, cpu or cuda"""
+    threads: int | None = None
+    """torch threads; by default 1 for small networks and all processors for convolutions"""
+    checkpoint_every: int = 50_000
+    """transitions between two checkpoints"""
+    seconds: float | None = None
+    """stop after so many seconds, with a checkpoint"""
+    evaluate_episodes: int = 20
+    """greedy episodes played once the training is over; 0 for none"""
+
+
+def parse_arguments(words: Sequence[str], prog: str) -> tuple[str, Any]:
+    """The algorithm's name and its arguments: defaults, then the TOML file, then flags."""
+    if not words or words[0] in ("-h", "--help"):
+        presets = sorted(p.relative_to(preset_folder()).as_posix() for p in preset_folder().glob("rl/*.toml"))
+        print(f"{USAGE}\n\nalgorithms: {', '.join(ALGORITHMS)}   (their flags: rlkit train dqn --help)")
+        print("presets:    " + "\n            ".join(f"configs/{name}" for name in presets))
+        raise SystemExit(0)
+    first, flags = words[0], words[1:]
+    if first.startswith("-"):
+        raise UserError(f"name an algorithm or a .toml file first: {USAGE}")
+    if first.endswith(".toml"):
+        path = find_config(first)
+        values = read_toml(path)
+        algorithm = values.pop("algorithm", None)
+        if algorithm not in ALGORITHMS:
+            raise UserError(f"{path}: algorithm = {algorithm!r}: {nearest(str(algorithm), ALGORITHMS)}")
+        default: Any = from_mapping(_arguments_class(algorithm), values, path)
+    else:
+        algorithm, default = first, None
+        if algorithm not in ALGORITHMS:
+            raise UserError(f"unknown algorithm {algorithm!r}: {nearest(algorithm, ALGORITHMS)}")
+    cls = _arguments_class(algorithm)
+    arguments = parse(cls, flags, prog=f"{prog} {first}", description=cls.__doc__ or "", default=default)
+    if not arguments.env:
+        raise UserError("name an environment: --env CartPole-v1")
+    return algorithm, arguments
+
+
+def _arguments_class(algorithm: str) -> type:
+    """`TrainArguments` with one field more: the algorithm's config, under its name."""
+    module, _, config_name = ALGORITHMS[algorithm]
+    config = getattr(importlib.import_module(module), config_name)
+    return dataclasses.make_dataclass(
+        f"Train{algorithm.upper()}",
+        [(algorithm, config, field(default_factory=config))],
+        bases=(TrainArguments,),
+        frozen=True,
+        namespace={"__doc__": TrainArguments.__doc__, "__module__": __name__},
+    )
+
+
+def train(parsed: tuple[str, Any]) -> int:
+    """Train, evaluate, and leave the agent, its figures and its card in the run folder."""
+    import json
+
+    import neuralcore
+    from neuralcore.checkpoint import write_text
+    from neuralcore.device import set_threads
+    from neuralcore.run_folder import RunFolder
+    from rlkit import loop
+    from rlkit.evaluation import evaluate
+    from rlkit.rollout import make_vector_env
+
+    algorithm_name, arguments = parsed
+    run = Path(arguments.run or f"runs/{algorithm_name}-{_safe(arguments.env)}-seed{arguments.seed}")
+    # What is kept is a command in itself: `rlkit train <run>/config.toml` goes on from here, without a clock.
+    kept = dataclasses.replace(arguments, run=str(run), seconds=None)
+    config = {"algorithm": algorithm_name, **to_mapping(kept)}
+    algorithm_config = getattr(arguments, algorithm_name)
+    _hint_at_preset(arguments, algorithm_name, algorithm_config)
+    env = make_vector_env(arguments.env, algorithm_config.num_envs, **arguments.env_args)
+    with RunFolder(run, config, may_differ=("steps", "run", "evaluate_episodes")) as folder:
+        module, class_name, _ = ALGORITHMS[algorithm_name]
+        algorithm = getattr(importlib.import_module(module), class_name)(
+            env, algorithm_config, seed=arguments.seed, device=arguments.device
+        )
+        small = algorithm.agent.architecture["network"] == "mlp"
+        set_threads(1 if arguments.threads is None and small else arguments.threads)
+        done = folder.checkpoints.steps()
+        if done:
+            print(f"{run}: going on from step {done[-1]:,}")
+        loop.train(
+            algorithm,
+            arguments.steps,
+            folder=run,
+            checkpoint_every=arguments.checkpoint_every,
+            seconds=arguments.seconds,
+            title=f"{algorithm_name} {arguments.env}",
+        )
+        algorithm.agent.save(run / "agent")
+        env.close()
+        figures = f"{algorithm.steps:,} transitions, not evaluated"
+        if arguments.evaluate_episodes:
+            evaluation = evaluate(
+                algorithm.agent, arguments.env, episodes=arguments.evaluate_episodes, **arguments.env_args
+            )
+            row = {"env": arguments.env, "steps": algorithm.steps, "seed": arguments.seed, **evaluation.as_row()}
+            write_text(run / "evaluation.json", json.dumps(row))
+            low, high = evaluation.interval()
+            figures = (
+                f"mean return of {len(evaluation.returns)} greedy episodes {evaluation.mean:.1f} "
+                f"(95 % interval {low:.1f} to {high:.1f}) after {algorithm.steps:,} transitions"
+            )
+        command = f"rlkit train {run}/config.toml"
+        card = f"# {algorithm_name} on {arguments.env}\n\n{figures}; seed {arguments.seed}.\n\n"
+        card += f"Settings: `config.toml`. Command: `{command}`. rlgraphkit {neuralcore.__version__}.\n"
+        write_text(run / "card.md", card)
+    print(f"{figures}\nrun folder {run}: agent/ metrics.jsonl card.md checkpoints/")
+    if algorithm.steps < arguments.steps:
+        print(f"to go on from here: {command}")
+    return 0
+
+
+def _safe(env_id: str) -> str:
+    return env_id.replace("/", "-").replace(":", "-")
+
+
+def _hint_at_preset(arguments: TrainArguments, algorithm: str, config: Any) -> None:
+    """Atari's defaults do not suit a cart and a pole: name the preset made for this environment, if there is one."""
+    if config != type(config)():
+        return
+    for path in sorted(preset_folder().glob("rl/*.toml")):
+        values = read_toml(path)
+        if values.get("env") == arguments.env and values.get("algorithm") == algorithm:
+            print(f"these are the paper's settings for Atari; a preset for {arguments.env}: configs/rl/{path.name}")
