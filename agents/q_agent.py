@@ -14,7 +14,7 @@ from torch import nn
 from agents.agent import is_single, read_agent, write_agent
 from neuralcore.errors import UserError
 from neuralcore.layers import make_trunk
-from neuralcore.layers.mlp import he_uniform
+from neuralcore.layers.mlp import fan_in_uniform
 
 
 class QNetwork(nn.Module):
@@ -40,11 +40,11 @@ class QNetwork(nn.Module):
         super().__init__()
         self.trunk = make_trunk(network, shape, hidden, generator=generator)
         self.advantage = nn.Linear(self.trunk.features, actions)
-        he_uniform(self.advantage, generator, gain=1.0)
+        fan_in_uniform(self.advantage, generator)
         self.value: nn.Linear | None = None
         if dueling:
             self.value = nn.Linear(self.trunk.features, 1)
-            he_uniform(self.value, generator, gain=1.0)
+            fan_in_uniform(self.value, generator)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """(B, *shape) -> (B, A)."""

@@ -87,8 +87,9 @@ class GridWorld(TabularEnv):
         colours[:] = drawing.FREE
         colours[self.cells == WALL] = drawing.WALL
         colours[self.cells == START] = drawing.START
-        largest = max(map(abs, self.terminal_rewards.values()), default=0.0)
+        rewards = self.terminal_rewards.values()
         for symbol, reward in self.terminal_rewards.items():
+            largest = max(abs(other) for other in rewards if (other > 0) == (reward > 0))  # of the gains, or losses
             colours[self.cells == symbol] = drawing.reward_colour(reward, largest)
         return drawing.draw_cells(colours)
 

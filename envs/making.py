@@ -110,8 +110,8 @@ def find(env_id: str) -> EnvSpec:
         except ModuleNotFoundError as error:
             raise ValueError(f"environment {env_id!r}: cannot import {module!r}: {error}") from error
     if name not in gym.registry:
-        ours_last = [*gym.registry][::-1]  # the ids registered last are listed first: they are the user's own
-        raise unknown_name("environment", name, ours_last)
+        newest_first = reversed(gym.registry)  # what was registered last is likelier to be meant than Gymnasium's own
+        raise unknown_name("environment", name, newest_first)
     return gym.registry[name]
 
 
@@ -126,4 +126,4 @@ def _check_arguments(spec: EnvSpec, kwargs: dict[str, Any]) -> None:
     known = [parameter.name for parameter in parameters]
     for name in kwargs:
         if name not in known and name not in MAKE_ARGUMENTS:
-            raise unknown_name(f"argument of {spec.id}", name, [*known, *MAKE_ARGUMENTS])
+            raise unknown_name(f"argument of {spec.id}", name, dict.fromkeys([*known, *MAKE_ARGUMENTS]))

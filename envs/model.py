@@ -62,13 +62,14 @@ def toy_text(model: TabularModel) -> ToyText:
     )
 
     def outcomes(state: int, action: int) -> list[tuple[float, int, float, bool]]:
-        merged: dict[int, tuple[float, float]] = {}  # next state -> (probability, probability x reward)
+        merged: dict[int, tuple[float, float]] = {}  # next state -> (probability, mean reward)
         for successor, probability, reward in zip(
             successors[state][action], probabilities[state][action], rewards[state][action], strict=True
         ):
             if probability > 0:
-                mass, weighted = merged.get(successor, (0.0, 0.0))
-                merged[successor] = mass + probability, weighted + probability * reward
-        return [(mass, s, weighted / mass, terminals[s]) for s, (mass, weighted) in merged.items()]
+                mass, mean = merged.get(successor, (0.0, reward))
+                mass += probability
+                merged[successor] = mass, mean + (reward - mean) * probability / mass  # exact for equal rewards
+        return [(mass, s, mean, terminals[s]) for s, (mass, mean) in merged.items()]
 
     return [[outcomes(state, action) for action in range(n_actions)] for state in range(n_states)]

@@ -47,7 +47,6 @@ def agents() -> str:
     """(b) Learning to act: CartPole to the end, Pong from pixels for one minute."""
     say("(b) DQN balances a pole: watch the return rise to 500")
     run(f"rlkit train configs/rl/cartpole_dqn.toml --run {FOLDER}/cartpole")
-    run(f"rlkit watch {FOLDER}/cartpole")
     cartpole = json.loads((FOLDER / "cartpole" / "evaluation.json").read_text())
     say("    … and begins on Pong from pixels: one minute here, hours to mastery")
     run(
@@ -57,7 +56,7 @@ def agents() -> str:
     run(f"rlkit watch {FOLDER}/pong --max-steps 2000")
     return (
         f"CartPole-v1: mean return {cartpole['mean_return']:.1f} of 500 over {cartpole['episodes']} greedy episodes; "
-        f"film {FOLDER}/cartpole/video/episode.mp4\n"
+        f"run folder {FOLDER}/cartpole\n"
         f"Pong: begun; film {FOLDER}/pong/video/episode.mp4; go on with: rlkit train {FOLDER}/pong/config.toml"
     )
 

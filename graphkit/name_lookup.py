@@ -96,15 +96,13 @@ class NameLookup:
     def _nearest(self, wanted: str) -> list[str]:
         """Up to three names or titles spelt much like `wanted`.
 
-        difflib alone takes minutes over a million names: those sharing most letter pairs with the query are
-        picked first, in one pass.
+        difflib compares letter by letter, seconds over a million names: those of about its length that share most
+        letter pairs with the query are picked first, in one pass.
         """
         pairs = {wanted[i : i + 2] for i in range(len(wanted) - 1)} or {wanted}
-
-        def shared(key: str) -> int:
-            return sum(pair in key for pair in pairs) - abs(len(key) - len(wanted))
-
-        likely = heapq.nlargest(100, self._by_folded, key=shared)
+        slack = max(2, len(wanted) // 4)
+        comparable = (key for key in self._by_folded if abs(len(key) - len(wanted)) <= slack)
+        likely = heapq.nlargest(100, comparable, key=lambda key: sum(pair in key for pair in pairs))
         close = difflib.get_close_matches(wanted, likely, n=3, cutoff=0.6)
         return [self._spelling(key) for key in close]
 

@@ -216,7 +216,7 @@ class SearchIndex:
         for scores, rows in zip(*self._candidates(queries, k)):
             scores, rows = scores[rows >= 0], rows[rows >= 0]  # an approximate index may visit fewer than k rows
             if self.metric == "l2":
-                scores = -np.sqrt(np.maximum(-scores, 0))
+                scores = 0.0 - np.sqrt(np.maximum(-scores, 0))  # 0.0 - 0.0 is no -0.0
             order = np.lexsort((rows, -scores))
             found.append((scores[order], rows[order]))
         return found
@@ -231,8 +231,9 @@ class SearchIndex:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The best k of FAISS's candidates, scored anew in float64.
 
-        FAISS's float32 sums depend on how many queries came at once and where a row lies, so that equal rows would
-        win by chance. More candidates are fetched while rows past the last could tie with the k-th.
+        FAISS adds up large batches by matrix products (l2 as |q|² + |x|² - 2 q·x), whose float32 rounding can change
+        the order; and equal inner products come in no order. More candidates are fetched while rows past the last
+        could truly be as near as the k-th.
         """
         while True:
             vectors = self.faiss.reconstruct_batch(rows).astype(np.float64)
@@ -244,7 +245,7 @@ class SearchIndex:
             (scores,), (rows,) = self._candidates(query[None], 4 * len(rows))
         # .sum(axis=1) and not @: a row's sum must not depend on its place, as it does in BLAS
         if self.metric == "l2":
-            exact = -np.sqrt(((vectors - query) ** 2).sum(axis=1))
+            exact = 0.0 - np.sqrt(((vectors - query) ** 2).sum(axis=1))
         else:
             exact = (vectors * query).sum(axis=1)
         if self.metric == "cosine":

@@ -35,8 +35,8 @@ class SearchArguments:
     """How many neighbours of each."""
     metric: Literal["cosine", "dot", "l2"] | None = None
     """What is near; cosine if not said. A saved index keeps its own."""
-    format: Literal["table", "json", "csv"] | None = None
-    """How to print: a table on a terminal, otherwise one JSON object a line and query, if not said."""
+    format: Literal["auto", "table", "json", "csv"] = "auto"
+    """How to print. auto: a table on a terminal, otherwise one line of JSON a query."""
     save_index: Path | None = None
     """A folder to write the index to, for later searches that need neither the run nor its model."""
 
@@ -55,8 +55,9 @@ def search(arguments: SearchArguments) -> int:
     if arguments.save_index is not None:
         index.save(arguments.save_index)
         print(f"{len(index):,} rows of dimension {index.dimension} in {arguments.save_index}", file=sys.stderr)
-    style = arguments.format or ("table" if sys.stdout.isatty() else "json")
-    {"table": _print_tables, "json": _print_json, "csv": _print_csv}[style](answers, index.metric)
+    printers = {"table": _print_tables, "json": _print_json, "csv": _print_csv}
+    printers["auto"] = _print_tables if sys.stdout.isatty() else _print_json
+    printers[arguments.format](answers, index.metric)
     return 0
 
 
@@ -68,15 +69,19 @@ def load_index(folder: Path, metric: Literal["cosine", "dot", "l2"] | None = Non
         metric: None is a saved index's own, and the cosine for vectors.
 
     Raises:
-        UserError: the folder holds none of these, or an index of another metric.
+        UserError: the folder holds none of these, or one that is damaged, or an index of another metric.
     """
     from graphkit.search import SearchIndex
     from graphkit.search_folder import KIND, kind_of
 
-    place = folder if kind_of(folder) else folder / "vectors"
+    place = folder if (folder / "manifest.json").is_file() else folder / "vectors"
+    if not (place / "manifest.json").is_file():
+        raise UserError(_nothing_in(folder))
     kind = kind_of(place)
     if kind is None:
-        raise UserError(_nothing_in(folder))
+        raise UserError(
+            f"{place / 'manifest.json'} is damaged, it does not say what it holds: save the vectors again"
+        )
     source: Any
     if kind == KIND:
         index = SearchIndex.load(place)
@@ -136,7 +141,8 @@ def _print_tables(answers: list[tuple[str, Matches]], metric: str) -> None:
     for query, matches in answers:
         understood = "" if matches.mode == "exact" else f" → {matches.name} ({matches.mode})"
         titled = any(m.title for m in matches)
-        table = Table(title=Text(f"{query}{understood} · {metric}"), title_justify="left", box=None)
+        console.print(Text(f"{query}{understood} · {metric}", style="bold"))
+        table = Table(box=None)
         table.add_column("", justify="right")
         table.add_column("name", overflow="fold")
         if titled:
@@ -144,6 +150,11 @@ def _print_tables(answers: list[tuple[str, Matches]], metric: str) -> None:
         table.add_column("score", justify="right")
         for m in matches:
             # Text, for a name such as "[deleted]" is not markup
-            cells: list[str | Text] = [str(m.rank), Text(m.name), *([Text(m.title)] if titled else []), f"{m.score:.4f}"]
+            cells: list[str | Text] = [
+                str(m.rank),
+                Text(m.name),
+                *([Text(m.title)] if titled else []),
+                f"{m.score:.4f}",
+            ]
             table.add_row(*cells)
         console.print(table)

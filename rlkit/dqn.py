@@ -5,13 +5,12 @@ buffer; a second network, copied from the first now and then, gives the targets:
 
     loss = huber( r_t + discount * max_a q(s_t, a; target) - q(s_tm1, a_tm1; online) ),  0 beyond a terminated s_t
 
-Numbered differences from the paper, all of them choices of the config but the last two:
+Numbered differences from the paper, all of them choices of the config but the last:
 1. `double`: the online network picks the action, the target network rates it (van Hasselt et al. 2016).
 2. `dueling`: value and advantage streams (Wang et al. 2016).
 3. `optimizer = "adam"` and a learning rate that may fall in a straight line.
 4. `num_envs` environments step together; updates are counted in transitions, as the paper counts them.
-5. Weights start by He et al. (2015).
-6. A checkpoint ends the open episodes as a time limit would, so that going on needs nothing from an emulator and
+5. A checkpoint ends the open episodes as a time limit would, so that going on needs nothing from an emulator and
    equals the uninterrupted run (see docs/architecture.md).
 """
 
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from neuralcore.config import find_config, from_mapping, read_toml
 from neuralcore.lazy import lazy_import
 from neuralcore.schedules import linear
 from neuralcore.seeding import Generators
@@ -64,6 +64,8 @@ class DQNConfig:
     """transitions in an update (paper: 32)"""
     target_every: int = 10_000
     """updates between two copies into the target network (paper: 10,000)"""
+    target_rate: float = 1.0
+    """share of the online weights that such a copy takes over; below 1 the target follows softly (paper: 1)"""
     optimizer: Literal["rmsprop", "adam"] = "rmsprop"
     """rmsprop is centred with decay 0.95 and epsilon 0.01, as in the paper; adam has epsilon 1e-5"""
     learning_rate: float = 0.00025
@@ -85,14 +87,23 @@ class DQNConfig:
     precision: Literal["fp32", "bf16"] = "fp32"
     """arithmetic of the forward and backward pass; weights and losses stay fp32 (paper: fp32)"""
 
+    @classmethod
+    def preset(cls, path: str) -> DQNConfig:
+        """The `[dqn]` table of a TOML file, or of a shipped preset such as "configs/rl/cartpole_dqn.toml"."""
+        file = find_config(path)
+        return from_mapping(cls, read_toml(file).get("dqn", {}), file)
+
     def __post_init__(self) -> None:
         for name in ("num_envs", "train_every", "batch_size", "target_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if not 0.0 < self.target_rate <= 1.0:
+            raise ValueError(f"target_rate must lie in (0, 1], got {self.target_rate}")
         if not 0.0 <= self.discount <= 1.0:
             raise ValueError(f"discount must lie in [0, 1], got {self.discount}")
-        if self.learning_rate <= 0.0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        for name in ("learning_rate", "error_clip", "max_gradient_norm"):
+            if getattr(self, name) is not None and getattr(self, name) <= 0.0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
         for name in ("initial_epsilon", "final_epsilon"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
@@ -188,8 +199,9 @@ class DQN:
         from neuralcore.device import choose_device
         from neuralcore.errors import UserError
         from neuralcore.layers.trunk import trunk_for
+        from rlkit.environments import make_vector_env
         from rlkit.replay import ReplayBuffer
-        from rlkit.rollout import Rollout, make_vector_env
+        from rlkit.rollout import Rollout
 
         self.config = config = config or DQNConfig()
         self.env = make_vector_env(env, config.num_envs) if isinstance(env, str) else env
@@ -274,7 +286,9 @@ class DQN:
         self.optimizer.step()
         self.updates += 1
         if self.updates % config.target_every == 0:
-            self.target.load_state_dict(self.online.state_dict())
+            with torch.no_grad():
+                for slow, fast in zip(self.target.parameters(), self.online.parameters()):
+                    slow.lerp_(fast, config.target_rate)
         self._totals.add(loss=loss, q=q_tm1.mean())
 
     @property

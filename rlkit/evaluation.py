@@ -11,7 +11,8 @@ import numpy as np
 
 from agents.agent import Agent
 from neuralcore.errors import UserError
-from rlkit.rollout import Rollout, make_vector_env
+from rlkit.environments import make_vector_env
+from rlkit.rollout import Rollout
 
 
 @dataclass(frozen=True)

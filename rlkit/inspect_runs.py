@@ -128,10 +128,12 @@ def compare(arguments: CompareArguments) -> int:
 
 def _environment(folder: Path, env: str) -> tuple[str, dict[str, Any]]:
     """The environment named, or the one the run was trained in with the arguments it had."""
+    from rlkit.environments import parse_env_args
+
     path = next((p for p in (folder / "config.toml", folder.parent / "config.toml") if p.is_file()), None)
     if env or path is None:
         if not env:
             raise UserError(f"{folder} does not say which environment it is for: --env ID")
         return env, {}
     values = tomllib.loads(path.read_text(encoding="utf-8"))
-    return values["env"], values.get("env_args", {})
+    return values["env"], parse_env_args(values.get("env_args", ()))

@@ -17,7 +17,6 @@ a value, and a learner bootstraps from it).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -111,21 +110,3 @@ class Rollout:
         """The episodes finished since the last call."""
         episodes, self.episodes = self.episodes, []
         return episodes
-
-
-def make_vector_env(env_id: str, num_envs: int, **arguments: Any) -> gym.vector.VectorEnv:
-    """`num_envs` copies of an environment named by its id, in the autoreset mode the rollout wants.
-
-    The environments of this project and Atari are found through the package `envs`, by name, so that nothing
-    here depends on it.
-    """
-    import importlib
-
-    return importlib.import_module("envs").make_vec(env_id, num_envs, **arguments)
-
-
-def make_env(env_id: str, **arguments: Any) -> gym.Env:
-    """One environment named by its id, with the same observations as `make_vector_env` gives."""
-    import importlib
-
-    return importlib.import_module("envs").make(env_id, **arguments)

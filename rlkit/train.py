@@ -23,8 +23,8 @@ class TrainArguments:
 
     env: str = ""
     """environment id, such as CartPole-v1 or ALE/Pong-v5"""
-    env_args: dict[str, int | float | bool | str] = field(default_factory=dict)
-    """arguments of the environment: name value name value …"""
+    env_args: tuple[str, ...] = ()
+    """arguments of the environment, as layout=cliff slip=0.1"""
     steps: int = 100_000
     """transitions in all"""
     seed: int = 0
@@ -93,8 +93,8 @@ def train(parsed: tuple[str, Any]) -> int:
     from neuralcore.device import set_threads
     from neuralcore.run_folder import RunFolder
     from rlkit import loop
+    from rlkit.environments import make_vector_env, parse_env_args
     from rlkit.evaluation import evaluate
-    from rlkit.rollout import make_vector_env
 
     algorithm_name, arguments = parsed
     run = Path(arguments.run or f"runs/{algorithm_name}-{_safe(arguments.env)}-seed{arguments.seed}")
@@ -103,14 +103,16 @@ def train(parsed: tuple[str, Any]) -> int:
     config = {"algorithm": algorithm_name, **to_mapping(kept)}
     algorithm_config = getattr(arguments, algorithm_name)
     _hint_at_preset(arguments, algorithm_name, algorithm_config)
-    env = make_vector_env(arguments.env, algorithm_config.num_envs, **arguments.env_args)
+    env_args = parse_env_args(arguments.env_args)
+    env = make_vector_env(arguments.env, algorithm_config.num_envs, **env_args)
+    module, class_name, _ = ALGORITHMS[algorithm_name]
+    algorithm = getattr(importlib.import_module(module), class_name)(
+        env, algorithm_config, seed=arguments.seed, device=arguments.device
+    )
+    small = algorithm.agent.architecture["network"] == "mlp"
+    set_threads(1 if arguments.threads is None and small else arguments.threads)
+    # Nothing is written before all that could be wrong with the words has been found out.
     with RunFolder(run, config, may_differ=("steps", "run", "evaluate_episodes")) as folder:
-        module, class_name, _ = ALGORITHMS[algorithm_name]
-        algorithm = getattr(importlib.import_module(module), class_name)(
-            env, algorithm_config, seed=arguments.seed, device=arguments.device
-        )
-        small = algorithm.agent.architecture["network"] == "mlp"
-        set_threads(1 if arguments.threads is None and small else arguments.threads)
         done = folder.checkpoints.steps()
         if done:
             print(f"{run}: going on from step {done[-1]:,}")
@@ -126,9 +128,7 @@ def train(parsed: tuple[str, Any]) -> int:
         env.close()
         figures = f"{algorithm.steps:,} transitions, not evaluated"
         if arguments.evaluate_episodes:
-            evaluation = evaluate(
-                algorithm.agent, arguments.env, episodes=arguments.evaluate_episodes, **arguments.env_args
-            )
+            evaluation = evaluate(algorithm.agent, arguments.env, episodes=arguments.evaluate_episodes, **env_args)
             row = {"env": arguments.env, "steps": algorithm.steps, "seed": arguments.seed, **evaluation.as_row()}
             write_text(run / "evaluation.json", json.dumps(row))
             low, high = evaluation.interval()

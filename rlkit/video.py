@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from agents.agent import Agent
 from neuralcore.errors import UserError
 from neuralcore.lazy import lazy_import
+from rlkit.environments import make_env
 from rlkit.evaluation import Evaluation
-from rlkit.rollout import make_env
 
 imageio_ffmpeg = lazy_import("imageio_ffmpeg", extra="video")
 
@@ -47,7 +48,7 @@ def record_video(
     total, length, over = 0.0, 0, False
     try:
         while True:
-            frame = _even(env.render())
+            frame = _even(_render(env))
             if writer is None:
                 scale = max(1, 400 // frame.shape[0])  # small screens are drawn larger, by whole pixels
                 height, width = frame.shape[:2]
@@ -73,6 +74,13 @@ def record_video(
         env.close()
     temporary.replace(path)
     return Evaluation(np.array([total]), np.array([length]), length / fps)
+
+
+def _render(env: gym.Env) -> Any:
+    try:
+        return env.render()
+    except gym.error.DependencyNotInstalled as error:
+        raise UserError(f"this environment cannot draw itself: {error}") from None
 
 
 def _even(frame: Any) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from neuralcore.layers.mlp import he_uniform
+from neuralcore.layers.mlp import fan_in_uniform
 from neuralcore.shape import match_shape
 
 
@@ -14,8 +14,6 @@ class NatureTrunk(nn.Module):
 
     32 filters 8x8 stride 4, 64 filters 4x4 stride 2, 64 filters 3x3 stride 1, a fully connected layer of 512
     units, a ReLU after each. Pixels are scaled from [0, 255] to [0, 1]. At 4x84x84 it has 1,684,128 parameters.
-
-    Deviation: weights start by He et al. (2015) with zero biases, not by the paper's (unpublished) initialiser.
 
     Args:
         shape: (C, H, W) of one observation; H and W at least 36.
@@ -29,18 +27,17 @@ class NatureTrunk(nn.Module):
         if height < 36 or width < 36:
             raise ValueError(f"the Nature trunk needs images of at least 36x36 pixels, got {height}x{width}")
         self.shape, self.features = shape, features
-        self.convolutions = nn.ModuleList(
-            [
-                nn.Conv2d(channels, 32, kernel_size=8, stride=4),
-                nn.Conv2d(32, 64, kernel_size=4, stride=2),
-                nn.Conv2d(64, 64, kernel_size=3, stride=1),
-            ]
-        )
+        convolutions = [
+            nn.Conv2d(channels, 32, kernel_size=8, stride=4),
+            nn.Conv2d(32, 64, kernel_size=4, stride=2),
+            nn.Conv2d(64, 64, kernel_size=3, stride=1),
+        ]
+        self.convolutions = nn.ModuleList(convolutions)
         for kernel, stride in ((8, 4), (4, 2), (3, 1)):
             height, width = (height - kernel) // stride + 1, (width - kernel) // stride + 1
         self.linear = nn.Linear(64 * height * width, features)
-        for layer in (*self.convolutions, self.linear):
-            he_uniform(layer, generator)
+        for layer in (*convolutions, self.linear):
+            fan_in_uniform(layer, generator)
         # Channels-last weights let the CPU's and the tensor cores' kernels run without transposing.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -17,7 +17,7 @@ class MLP(nn.Module):
     Args:
         inputs: width of one flattened observation.
         hidden: widths of the layers; empty gives the flattened input itself (a linear model once a head follows).
-        generator: initial weights come from it (He et al. 2015, uniform by fan-in; biases zero).
+        generator: initial weights come from it, see `fan_in_uniform`.
 
     Attributes:
         features: width of the output.
@@ -27,9 +27,10 @@ class MLP(nn.Module):
         super().__init__()
         widths = [inputs, *hidden]
         self.inputs, self.features = inputs, widths[-1]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
-        for layer in self.layers:
-            he_uniform(layer, generator)
+        layers = [nn.Linear(a, b) for a, b in itertools.pairwise(widths)]
+        for layer in layers:
+            fan_in_uniform(layer, generator)
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """(B, …) numbers, flattened to (B, inputs) -> (B, features)."""
@@ -40,12 +41,13 @@ class MLP(nn.Module):
         return x
 
 
-def he_uniform(layer: nn.Module, generator: torch.Generator | None = None, gain: float = 2.0**0.5) -> None:
-    """Weights uniform with variance gain² / fan-in, biases zero; draws from `generator`, never the global one."""
-    assert isinstance(layer, (nn.Linear, nn.Conv2d))
-    fan_in = layer.weight[0].numel()
-    bound = gain * (3.0 / fan_in) ** 0.5
+def fan_in_uniform(layer: nn.Linear | nn.Conv2d, generator: torch.Generator | None = None) -> None:
+    """Weights and biases uniform within ±1/sqrt(fan-in) (LeCun et al. 1998, section 4.6), drawn from `generator`.
+
+    It is what the code of Mnih et al. (2015) used, and torch's own default, which draws from the global generator.
+    """
+    bound = layer.weight[0].numel() ** -0.5
     with torch.no_grad():
         layer.weight.uniform_(-bound, bound, generator=generator)
         if layer.bias is not None:
-            layer.bias.zero_()
+            layer.bias.uniform_(-bound, bound, generator=generator)

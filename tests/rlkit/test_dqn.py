@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+import agents
+from neuralcore.errors import UserError
+from rlkit.dqn import DQN, DQNConfig, td_error, td_loss
+from rlkit.environments import make_vector_env
+
+SMALL = DQNConfig(
+    num_envs=4,
+    hidden=(32,),
+    replay_capacity=2_000,
+    learning_starts=64,
+    train_every=2,
+    batch_size=32,
+    target_every=20,
+    optimizer="adam",
+    learning_rate=3e-3,
+    epsilon_steps=500,
+    final_epsilon=0.2,
+)
+
+
+def weights(dqn: DQN) -> bytes:
+    return b"".join(p.detach().numpy().tobytes() for p in dqn.online.parameters())
+
+
+def test_td_error_by_hand() -> None:
+    q_tm1 = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    q_target = torch.tensor([[10.0, 20.0], [30.0, 40.0]])
+    selector = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    arguments = torch.tensor([0, 1]), torch.tensor([0.5, 1.0]), torch.tensor([0.9, 0.0])
+    # 0.5 + 0.9·20 - 1 = 17.5;  1 + 0·40 - 4 = -3
+    assert td_error(q_tm1, *arguments, q_target, q_target).tolist() == pytest.approx([17.5, -3.0])
+    # Double: the selector prefers action 0 in the first row, rated 10 by the target.
+    error = td_error(q_tm1, *arguments, q_target, selector)
+    assert error.tolist() == pytest.approx([8.5, -3.0])
+    td_loss(error, 1.0).backward()
+    assert q_tm1.grad is not None
+    np.testing.assert_allclose(q_tm1.grad, [[-0.5, 0.0], [0.0, 0.5]])  # clipped to ±1, over a batch of two
+    assert td_loss(torch.tensor([3.0, 0.5]), 1.0) == pytest.approx((2.5 + 0.125) / 2)
+    assert td_loss(torch.tensor([3.0, 1.0]), None) == pytest.approx(2.5)
+    with pytest.raises(ValueError, match="reward_t has shape"):
+        td_error(q_tm1, torch.tensor([0, 1]), torch.zeros(2, 1), torch.zeros(2), q_target, q_target)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "network"),
+    [
+        ("ProbeValue-v0", {}),
+        ("ProbeObservation-v0", {}),
+        ("ProbeDiscount-v0", {}),
+        ("ProbeAction-v0", {}),
+        ("ProbePolicy-v0", {}),
+        ("ProbeTruncation-v0", {"discount": 0.5}),
+    ],
+)
+def test_probes_have_known_answers(env_id: str, network: dict) -> None:
+    config = dataclasses.replace(SMALL, clip_rewards=False, **network)
+    env = make_vector_env(env_id, config.num_envs)
+    dqn = DQN(env, config, seed=1)
+    dqn.learn(2_500)
+    probe = env.envs[0].unwrapped  # type: ignore[attr-defined]
+    observations, values = probe.answer(config.discount)
+    found = dqn.agent.action_values(np.asarray(observations, np.float32))
+    np.testing.assert_allclose(found, np.asarray(values), atol=0.15)
+
+
+def test_same_seed_same_bytes_and_another_seed_others() -> None:
+    one, two, three = (DQN("CartPole-v1", SMALL, seed=s) for s in (3, 3, 4))
+    for dqn in (one, two, three):
+        dqn.learn(600)
+    assert one.steps >= 600
+    assert one.updates == (one.steps - 64) // 2
+    assert weights(one) == weights(two) != weights(three)
+
+
+def test_going_on_equals_never_stopping(tmp_path) -> None:
+    options = {"checkpoint_every": 200, "report_every": 100}
+    whole = DQN("CartPole-v1", SMALL, seed=3)
+    whole.learn(800, folder=tmp_path / "whole", **options)
+    part = DQN("CartPole-v1", SMALL, seed=3)
+    part.learn(500, folder=tmp_path / "part", **options)
+    # The stop at 500 was itself a checkpoint; the run that was killed has only the one at 400.
+    (tmp_path / "part" / "checkpoints" / "step_500").rename(tmp_path / "gone")
+    again = DQN("CartPole-v1", SMALL, seed=3)
+    again.learn(800, folder=tmp_path / "part", **options)
+    assert weights(whole) == weights(again)
+    rows = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "part")]
+    assert rows[0] == rows[1]
+    for name in ("frames", "actions", "rewards", "terminated", "transition"):
+        one, two = (getattr(d.replay, name)[: whole.replay.written] for d in (whole, again))
+        assert one.tobytes() == two.tobytes()
+
+
+def test_save_and_load_go_on(tmp_path) -> None:
+    one = DQN("CartPole-v1", SMALL, seed=3)
+    one.learn(300)
+    one.save(tmp_path)
+    two = DQN("CartPole-v1", SMALL, seed=0).load(tmp_path)
+    assert weights(one) == weights(two)
+    assert (two.steps, two.updates) == (one.steps, one.updates)
+    with pytest.raises(UserError, match="no checkpoint"):
+        two.load(tmp_path / "nothing")
+
+
+CHANGES = {
+    "network": "mlp",  # the same as auto here; images are tested below
+    "hidden": (16,),
+    "dueling": True,
+    "double": True,
+    "discount": 0.5,
+    "replay_capacity": 100,
+    "learning_starts": 128,
+    "train_every": 3,
+    "batch_size": 16,
+    "target_every": 7,
+    "target_rate": 0.5,
+    "optimizer": "rmsprop",
+    "learning_rate": 1e-4,
+    "final_learning_rate": 0.0,
+    "max_gradient_norm": 0.01,
+    "error_clip": 0.1,
+    "clip_rewards": False,
+    "initial_epsilon": 0.5,
+    "final_epsilon": 0.5,
+    "epsilon_steps": 100,
+    "precision": "bf16",
+    "num_envs": 2,
+}
+
+
+@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(DQNConfig)])
+def test_every_field_changes_something(name: str) -> None:
+    # Chain-v0 pays more than 1 at its far end, so that clipping shows.
+    def train(config: DQNConfig) -> bytes:
+        dqn = DQN(make_vector_env("Chain-v0", config.num_envs, length=3, far_reward=3.0), config, seed=0)
+        dqn.learn(300)
+        return weights(dqn)
+
+    base = dataclasses.replace(SMALL, error_clip=1.0)
+    changed = dataclasses.replace(base, **{name: CHANGES[name]})
+    if name == "network":
+        assert train(base) == train(changed)
+    else:
+        assert train(base) != train(changed)
+
+
+def test_pixels_take_the_nature_trunk() -> None:
+    config = dataclasses.replace(SMALL, hidden=(512,), num_envs=2, replay_capacity=200, learning_starts=32)
+    dqn = DQN("ALE/Pong-v5", config, seed=0)
+    assert dqn.agent.architecture["network"] == "nature"
+    assert sum(p.numel() for p in dqn.online.trunk.parameters()) == 1_684_128  # type: ignore[union-attr]
+    assert dqn.replay.stack == 4
+    dqn.learn(60)
+    assert dqn.updates == (dqn.steps - 32) // 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"discount": 1.5}, r"discount must lie in \[0, 1\], got 1.5"),
+        ({"target_rate": 0.0}, r"target_rate must lie in \(0, 1\], got 0.0"),
+        ({"batch_size": 0}, "batch_size must be 1 or more, got 0"),
+        ({"learning_starts": 8}, "learning_starts 8 is less than one batch of 32"),
+        ({"learning_starts": 5_000}, "more than the replay holds"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+        ({"error_clip": 0.0}, "error_clip must be above 0"),
+        ({"max_gradient_norm": -1.0}, "max_gradient_norm must be above 0"),
+        ({"final_epsilon": 2.0}, r"final_epsilon must lie in \[0, 1\]"),
+    ],
+)
+def test_contradictions_die_in_the_config(change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(SMALL, **change)
+
+
+def test_environments_it_cannot_act_in() -> None:
+    with pytest.raises(UserError, match="Discrete actions"):
+        DQN("Pendulum-v1", SMALL)
+    with pytest.raises(UserError, match="2 copies, num_envs is 4"):
+        DQN(make_vector_env("CartPole-v1", 2), SMALL)
+
+
+def test_a_diverging_run_stops_with_finite_checkpoints(tmp_path) -> None:
+    config = dataclasses.replace(SMALL, learning_rate=1e30, error_clip=None)
+    with pytest.raises(UserError, match=r"became (nan|inf).*lower the learning rate"):
+        DQN("CartPole-v1", config, seed=0).learn(2_000, folder=tmp_path, checkpoint_every=10_000, report_every=100)
+
+
+def test_the_agent_is_carried_away(tmp_path) -> None:
+    dqn = DQN("CartPole-v1", dataclasses.replace(SMALL, dueling=True), seed=0)
+    dqn.learn(200)
+    dqn.agent.save(tmp_path)
+    agent = agents.load(tmp_path)
+    observations = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    np.testing.assert_array_equal(
+        agent.act(observations, deterministic=True), dqn.agent.act(observations, deterministic=True)
+    )
+    assert np.ndim(agent.act(observations[0], deterministic=True)) == 0

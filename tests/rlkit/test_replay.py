@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neuralcore.checkpoint import CheckpointStore
+from neuralcore.errors import UserError
+from rlkit import replay as replay_module
+from rlkit.environments import make_vector_env
+from rlkit.replay import ReplayBuffer
+from rlkit.rollout import Rollout, Step
+
+
+def numbered(buffer: ReplayBuffer, count: int, episode: int = 5) -> None:
+    """Rows numbered from `written` on: observation = row, action = row, terminated every `episode` rows."""
+    n = buffer.num_envs
+    for t in range(buffer.written, buffer.written + count):
+        phase = t % (episode + 1)
+        step = Step(
+            np.full((n, 1), t, np.float32),
+            np.full(n, t),
+            np.full(n, float(t)),
+            np.full(n, phase == episode - 1),
+            np.zeros(n, bool),
+            np.full(n, phase != episode),
+        )
+        buffer.add(step)
+
+
+def test_successors_follow_and_reset_rows_are_never_drawn() -> None:
+    buffer = ReplayBuffer(60, 3, (1,), np.float32)
+    numbered(buffer, 57)  # the ring of 21 rows has gone round twice
+    batch = buffer.sample(2_000, np.random.default_rng(0))
+    before, after = batch.observation_tm1[:, 0], batch.observation_t[:, 0]
+    np.testing.assert_array_equal(after, before + 1)
+    np.testing.assert_array_equal(batch.action_tm1, before)
+    np.testing.assert_array_equal(batch.reward_t, before)
+    assert not (before % 6 == 5).any()
+    np.testing.assert_array_equal(batch.terminated_t, before % 6 == 4)
+    # Every transition the ring still holds is drawn, and about as often as any other.
+    values, counts = np.unique(before, return_counts=True)
+    assert set(values) == {t for t in range(36, 56) if t % 6 != 5}
+    assert counts.max() < 2 * counts.min()
+
+
+def test_frame_stacks_stored_once_equal_the_environments_own() -> None:
+    env = make_vector_env("ALE/Pong-v5", 2)
+    rollout = Rollout(env, seed=0)
+    buffer = ReplayBuffer(150, 2, (4, 84, 84), np.uint8, stack=4)
+    generator = np.random.default_rng(1)
+    seen: dict[tuple[int, int], np.ndarray] = {}
+    for t in range(110):  # the ring goes round; a cut in the middle begins new episodes
+        if t == 60:
+            seen.update({(buffer.written, i): rollout.observations[i].copy() for i in range(2)})
+            buffer.cut(rollout.observations)
+            rollout.restart(1)
+        seen.update({(buffer.written, i): rollout.observations[i].copy() for i in range(2)})
+        buffer.add(rollout.step(generator.integers(6, size=2)))
+    assert buffer.frames.nbytes == buffer.rows * 2 * 84 * 84
+    newest = buffer.written - 1
+    for row in range(newest - len(buffer), newest):
+        for i in range(2):
+            stack = buffer._observations(np.array([row]), np.array([i]))[0]
+            np.testing.assert_array_equal(stack, seen[row, i], err_msg=f"row {row}")
+
+
+def test_a_cut_ends_the_episode_without_ending_the_value() -> None:
+    buffer = ReplayBuffer(20, 1, (1,), np.float32)
+    numbered(buffer, 3, episode=100)
+    buffer.cut(np.array([[99.0]], np.float32))
+    numbered(buffer, 2, episode=100)
+    batch = buffer.sample(200, np.random.default_rng(0))
+    last = batch.observation_tm1[:, 0] == 2
+    assert last.any()
+    assert (batch.observation_t[last, 0] == 99).all()
+    assert not batch.terminated_t.any()
+    assert not (batch.observation_tm1[:, 0] == 99).any()
+
+
+def test_only_changed_segments_are_written_again(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_module, "SEGMENT_BYTES", 5 * 4 * 2)  # five rows a segment
+    buffer = ReplayBuffer(40, 2, (1,), np.float32)
+    store = CheckpointStore(tmp_path)
+    numbered(buffer, 12)
+    first = store.save(1, {}, dict(buffer.shards()))
+    numbered(buffer, 2)
+    second = store.save(2, {}, dict(buffer.shards()))
+    same = [p.name for p in sorted(first.glob("replay_0*")) if p.samefile(second / p.name)]
+    assert same == ["replay_00000.safetensors", "replay_00001.safetensors"]
+    for count in (7, 13, 21, 30):  # and at any point of the ring what is restored is what was kept
+        numbered(buffer, count)
+        store.save(buffer.written, {}, dict(buffer.shards()))
+        loaded = CheckpointStore(tmp_path).load()
+        assert loaded is not None
+        other = ReplayBuffer(40, 2, (1,), np.float32)
+        other.restore(loaded.shards)
+        one, two = (b.sample(64, np.random.default_rng(3)) for b in (buffer, other))
+        np.testing.assert_array_equal(one.observation_tm1, two.observation_tm1)
+        np.testing.assert_array_equal(one.terminated_t, two.terminated_t)
+
+
+def test_mistakes() -> None:
+    with pytest.raises(UserError, match="fewer than two steps"):
+        ReplayBuffer(3, 2, (1,), np.float32)
+    with pytest.raises(ValueError, match="no stack of 4"):
+        ReplayBuffer(100, 2, (3, 84, 84), np.uint8, stack=4)
+    with pytest.raises(ValueError, match="nothing that can be sampled"):
+        ReplayBuffer(100, 2, (1,), np.float32).sample(1, np.random.default_rng(0))

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from neuralcore.errors import UserError
+from rlkit.environments import make_env, make_vector_env
+from rlkit.rollout import Rollout
+
+
+class Script(gym.Env):
+    """Shows the number of steps since the reset; ends after `length` of them, by time limit if `truncate`."""
+
+    observation_space = gym.spaces.Box(0, 100, (1,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, length: int, truncate: bool = False, reward: float = 1.0):
+        self.length, self.truncate, self.reward = length, truncate, reward
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        self.t = 0
+        return np.array([0], np.float32), {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict]:
+        self.t += 1
+        over = self.t >= self.length
+        return np.array([self.t], np.float32), self.reward, over and not self.truncate, over and self.truncate, {}
+
+
+def scripted(*lengths: int, truncate: bool = False, reward: float = 1.0) -> gym.vector.VectorEnv:
+    return gym.vector.SyncVectorEnv([lambda n=n: Script(n, truncate, reward) for n in lengths])
+
+
+def test_reset_rows_are_no_transitions_and_not_counted() -> None:
+    rollout = Rollout(scripted(2, 3), seed=0)
+    steps = [rollout.step(np.zeros(2, int)) for _ in range(6)]
+    seen = np.array([s.observation_t[:, 0] for s in steps])
+    #                         env of length 2     of length 3
+    np.testing.assert_array_equal(seen.T, [[0, 1, 2, 0, 1, 2], [0, 1, 2, 3, 0, 1]])
+    np.testing.assert_array_equal(np.array([s.transition for s in steps]).T, [[1, 1, 0, 1, 1, 0], [1, 1, 1, 0, 1, 1]])
+    np.testing.assert_array_equal(np.array([s.terminated for s in steps]).T, [[0, 1, 0, 0, 1, 0], [0, 0, 1, 0, 0, 0]])
+    episodes = rollout.take_episodes()
+    assert [(e.episode_return, e.length) for e in episodes] == [(2, 2), (3, 3), (2, 2)]
+    assert rollout.take_episodes() == []
+
+
+def test_truncated_is_not_terminated() -> None:
+    rollout = Rollout(scripted(2, truncate=True), seed=0)
+    steps = [rollout.step(np.zeros(1, int)) for _ in range(2)]
+    assert not any(s.terminated.any() for s in steps)
+    assert steps[1].truncated[0]
+
+
+def test_restart_drops_open_episodes_and_seeds_by_number() -> None:
+    rollout = Rollout(make_vector_env("CartPole-v1", 2), seed=5)
+    first = rollout.observations.copy()
+    rollout.step(np.zeros(2, int))
+    rollout.restart(7)
+    seventh = rollout.observations.copy()
+    assert not np.array_equal(first, seventh)
+    rollout.restart(0)
+    np.testing.assert_array_equal(rollout.observations, first)
+    other = Rollout(make_vector_env("CartPole-v1", 2), seed=6)
+    assert not np.array_equal(first, other.observations)
+    assert rollout.take_episodes() == []
+
+
+def test_other_autoreset_modes_and_bad_rewards_are_refused() -> None:
+    same_step = gym.vector.SyncVectorEnv([lambda: Script(2)], autoreset_mode=gym.vector.AutoresetMode.SAME_STEP)
+    with pytest.raises(UserError, match="NEXT_STEP"):
+        Rollout(same_step, seed=0)
+    rollout = Rollout(scripted(5, 5, reward=float("nan")), seed=0)
+    with pytest.raises(UserError, match="environment 0 gave reward nan"):
+        rollout.step(np.zeros(2, int))
+
+
+def test_unknown_environments_name_the_nearest() -> None:
+    with pytest.raises(UserError, match="CartPole-v1"):
+        make_vector_env("CartPol-v1", 2)
+    with pytest.raises(UserError, match="FrozenLake"):
+        make_env("FrozenLak-v1")
