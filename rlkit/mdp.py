@@ -63,6 +63,10 @@ class MDP:
         match_shape(self.probabilities, *match_shape(self.indices, -1, name="indices"), name="probabilities")
         match_shape(self.terminals, states, name="terminals")
         match_shape(self.start, states, name="start")
+        if self.indices.size and not 0 <= self.indices.min() <= self.indices.max() < states:
+            raise ValueError(
+                f"indices hold {self.indices.min()} to {self.indices.max()}: states are 0 to {states - 1}"
+            )
 
     @property
     def states(self) -> int:

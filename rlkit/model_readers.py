@@ -72,13 +72,16 @@ def of_toy_text(table: Any, environment: Any = None) -> MDP:
     ended = flat[:, 3] != 0
     _check_outcomes(indptr, successors, probabilities, rewards, states, actions)
 
-    # A state that is only ever entered by ending is a terminal, whatever its own rows say (CliffWalking's goal moves
-    # on). One that is also entered in passing (Taxi's "passenger already there") keeps its rows.
+    # A state that others enter only by ending is a terminal, whatever its own rows say (CliffWalking's goal moves
+    # on). One that is also entered in passing (Taxi's "passenger already there") or begun in keeps its rows.
+    start = getattr(environment, "initial_state_distrib", None)
     sources = np.repeat(np.arange(states * actions) // actions, np.diff(indptr))
-    possible = probabilities > 0
+    entered = (probabilities > 0) & (sources != successors)
     terminals = np.zeros(states, bool)
-    terminals[successors[possible & ended]] = True
-    terminals[successors[possible & ~ended & (sources != successors)]] = False
+    terminals[successors[entered & ended]] = True
+    terminals[successors[entered & ~ended]] = False
+    if start is not None:
+        terminals &= np.asarray(start) == 0
 
     name = type(environment).__name__
     symbols = TOY_TEXT_GRIDS.get(name, ())
@@ -91,7 +94,7 @@ def of_toy_text(table: Any, environment: Any = None) -> MDP:
         terminals=terminals,
         actions=actions,
         ended=ended,
-        start=getattr(environment, "initial_state_distrib", None),
+        start=start,
         cells=None if shape is None else np.arange(states).reshape(shape),
         action_symbols=symbols,
     )
@@ -216,11 +219,11 @@ def _start(start: Any, terminals: np.ndarray) -> np.ndarray:
         acting = ~terminals if not terminals.all() else np.ones_like(terminals)
         return acting / acting.sum()
     start = np.asarray(start, np.float64)
-    match_shape(start, len(terminals), name="start")
-    if not ((start >= 0).all() and abs(start.sum() - 1) <= SUM_TOLERANCE):
-        raise UserError(
-            f"the start distribution sums to {start.sum():.9g} and its least is {start.min():g}: need 1 and 0"
-        )
+    _shape(start, len(terminals), name="start")
+    if not (start >= 0).all():
+        raise UserError(f"start probability {start.min():g} of state {start.argmin()}: it must be 0 or more")
+    if abs(start.sum() - 1) > SUM_TOLERANCE:
+        raise UserError(f"the start probabilities sum to {start.sum():.9g}, not 1: list every first state once")
     return start
 
 

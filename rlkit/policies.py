@@ -12,7 +12,7 @@ import numpy as np
 from neuralcore.errors import UserError
 from rlkit.mdp import MDP
 
-DIRECT_EFFORT = 1e10  # multiplications up to which a system is factorised at once: seconds
+DIRECT_EFFORT = 2e9  # multiplications up to which a system is factorised at once: a second
 ENDS = 1e-9  # a row that misses more than this from 1 may end; less is rounding
 
 

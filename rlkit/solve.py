@@ -12,7 +12,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -25,7 +25,7 @@ from neuralcore.errors import UserError, nearest
 class SolveArguments:
     """Plan in a known model and print the values, the policy and a guarantee."""
 
-    env: tyro.conf.Positional[str]
+    env: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="ENV")]]
     """Environment id, such as GridWorld-v0, FrozenLake-v1 or my_package:MyWorld-v0."""
     env_args: tuple[str, ...] = ()
     """Arguments of the environment, as slip=0.1 layout=cliff is_slippery=false."""
@@ -36,7 +36,7 @@ class SolveArguments:
     tolerance: float | None = None
     """Bellman residual to stop at; by default 1e-6, and 1e-9 for policy iteration."""
     max_iterations: int | None = None
-    """Iterations to stop after in any case; by default 100,000, and 1,000 for policy iteration."""
+    """Iterations to stop after in any case; by default 100000, and 1000 for policy iteration."""
     plot: Path | None = None
     """Draw the solution to this .png, .pdf or .svg file."""
     out: Path | None = None
@@ -44,7 +44,11 @@ class SolveArguments:
 
 
 def solve(arguments: SolveArguments) -> int:
-    """Solve an environment whose model is known; 0 if it was solved to the tolerance, else 1."""
+    """Plan in an environment's own model; print values, policy and a guarantee.
+
+    Returns:
+        0, or 1 if max_iterations came before the tolerance.
+    """
     from rlkit import planning
     from rlkit.drawing import check_picture
 
@@ -112,16 +116,17 @@ def make_environment(name: str, arguments: dict[str, Any]) -> Any:
             takes = _parameters(gym, name)
             raise UserError(f"{name} takes no argument {unknown[1]!r}: {nearest(unknown[1], takes)}") from None
         reason = str(error).split(" was raised from the environment creator")[0]
-        raise UserError(f"{name} cannot be made with {arguments}: {reason}") from None
+        given = f" with {arguments}" if arguments else ""
+        raise UserError(f"{name} cannot be made{given}: {reason}") from None
 
 
 def _tabular_ids(registry: Any) -> list[str]:
-    """Ids of environments with a model: ours and Gymnasium's toy-text ones, but Blackjack."""
+    """Ids of environments with a model: ours but the probes, and Gymnasium's toy-text ones but Blackjack."""
     entries = {name: str(spec.entry_point) for name, spec in registry.items()}
     return [
         name
         for name, entry in entries.items()
-        if entry.startswith(("envs.", "gymnasium.envs.toy_text")) and "Blackjack" not in entry
+        if entry.startswith(("envs.", "gymnasium.envs.toy_text")) and not re.search("probe|blackjack", entry)
     ]
 
 

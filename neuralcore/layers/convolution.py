@@ -36,7 +36,8 @@ class NatureTrunk(nn.Module):
         for kernel, stride in ((8, 4), (4, 2), (3, 1)):
             height, width = (height - kernel) // stride + 1, (width - kernel) // stride + 1
         self.linear = nn.Linear(64 * height * width, features)
-        for layer in (*convolutions, self.linear):
+        layers: list[nn.Conv2d | nn.Linear] = [*convolutions, self.linear]
+        for layer in layers:
             fan_in_uniform(layer, generator)
         # Channels-last weights let the CPU's and the tensor cores' kernels run without transposing.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,0 +1,113 @@
+"""`graphkit embed` and `graphkit evaluate`: from an edge list to vectors with honest figures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from graphkit.embed import EmbedConfig
+from neuralcore.config import find_config, from_mapping, parse, read_toml, to_mapping
+
+if TYPE_CHECKING:
+    from graphkit.evaluation import Ranking
+
+
+@dataclass(frozen=True)
+class EmbedArguments:
+    """Learn vectors of a graph's entities from its edges; the same command goes on where it stopped."""
+
+    graph: tyro.conf.Positional[str]
+    """edge list (head<TAB>relation<TAB>tail, also .gz and .xz), folder of train/valid/test.tsv, sample:wn18rr, or a
+    .toml file that names one"""
+    run: str = ""
+    """run folder; by default runs/embed-<graph>"""
+    seed: int = 0
+    """of everything random"""
+    threads: int | None = None
+    """torch threads; by default all processors"""
+    config: EmbedConfig = field(default_factory=EmbedConfig)
+
+
+@dataclass(frozen=True)
+class EvaluateArguments:
+    """Rank the true entity of held-out edges among all entities."""
+
+    run: tyro.conf.Positional[str]
+    """run folder, or its vectors/"""
+    split: str = "test"
+    """which edges: train, valid or test"""
+
+
+def parse_arguments(words: Sequence[str], prog: str) -> EmbedArguments | EvaluateArguments:
+    """The arguments of either command; for `embed`, a TOML file's values stand between defaults and flags."""
+    if prog.endswith("evaluate"):
+        return parse(EvaluateArguments, words, prog=prog, description=EvaluateArguments.__doc__ or "")
+    description, default = EmbedArguments.__doc__ or "", None
+    if words and words[0].endswith(".toml"):
+        path = find_config(words[0])
+        default = from_mapping(EmbedArguments, read_toml(path), path)
+        # The graph comes from the file; tyro still wants its positional.
+        words = [default.graph, *words[1:]]
+    return parse(EmbedArguments, words, prog=prog, description=description, default=default)
+
+
+def embed(arguments: EmbedArguments) -> int:
+    """Train, rank the held-out edges, and leave the vectors and their card in the run folder."""
+    import json
+
+    from graphkit.embed import GraphEmbedding
+    from graphkit.graph import Graph
+    from graphkit.samples import resolve
+    from neuralcore.checkpoint import write_text
+    from neuralcore.device import set_threads
+    from neuralcore.run_folder import RunFolder
+
+    source = resolve(arguments.graph)
+    name = arguments.graph.removeprefix("sample:").rstrip("/").rsplit("/", 1)[-1].split(".")[0]
+    run = Path(arguments.run or f"runs/embed-{name}")
+    kept = to_mapping(dataclasses.replace(arguments, run=str(run)))
+    graph = Graph.read(source)
+    print(f"{arguments.graph}: {graph}")
+    threads = set_threads(arguments.threads)
+    embedding = GraphEmbedding(graph, arguments.config, seed=arguments.seed)
+    with RunFolder(run, kept, may_differ=("run",)) as folder:
+        done = folder.checkpoints.steps()
+        if done:
+            print(f"{run}: going on from epoch {done[-1]}")
+        embedding.fit(folder=run)
+        embedding.save(run / "vectors")
+        card = f"# {name}\n\n{graph}. {arguments.config.epochs} epochs, seed {arguments.seed}, {threads} threads.\n\n"
+        for split in ("valid", "test"):
+            if split in graph.edges:
+                ranking = embedding.evaluate(split)
+                raw = embedding.evaluate(split, filtered=False)
+                line = _line(split, ranking, raw)
+                print(line)
+                card += line + "\n\n"
+                write_text(run / f"{split}.json", json.dumps({"filtered": ranking.as_row(), "raw": raw.as_row()}))
+        write_text(run / "card.md", card + f"Command: `graphkit embed {run}/config.toml`\n")
+    print(f"run folder {run}: vectors/ metrics.jsonl card.md checkpoints/")
+    return 0
+
+
+def evaluate(arguments: EvaluateArguments) -> int:
+    """Rank a split's edges with a run's vectors."""
+    from graphkit.embed import GraphEmbedding
+
+    embedding = GraphEmbedding.load(arguments.run)
+    ranking = embedding.evaluate(arguments.split)
+    raw = embedding.evaluate(arguments.split, filtered=False)
+    print(_line(arguments.split, ranking, raw))
+    return 0
+
+
+def _line(split: str, ranking: Ranking, raw: Ranking) -> str:
+    return (
+        f"{split}: filtered MRR {ranking.mrr:.4f}, Hits@1 {ranking.hits_1:.4f}, @3 {ranking.hits_3:.4f}, "
+        f"@10 {ranking.hits_10:.4f}, mean rank {ranking.mr:,.0f}; raw MRR {raw.mrr:.4f}, {ranking.queries:,} questions"
+    )

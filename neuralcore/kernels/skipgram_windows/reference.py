@@ -1,0 +1,77 @@
+"""The truth in plain Python: whole numbers of any size, cut to 64 bits where splitmix64 says so."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuralcore.kernels.skipgram_windows import END_OF_SENTENCE
+
+BITS = 2**64 - 1
+
+
+def splitmix64(key: int, index: int) -> int:
+    """Number `index` (from 0) of the splitmix64 sequence started at `key`."""
+    z = (key + (index + 1) * 0x9E3779B97F4A7C15) & BITS
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & BITS
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & BITS
+    return z ^ (z >> 31)
+
+
+def key_of(seed: int, epoch: int) -> int:
+    """Where the sequence of one pass starts; far from those of other seeds and epochs."""
+    return splitmix64(splitmix64(0, seed), epoch)
+
+
+def skipgram_windows(
+    ids: np.ndarray,
+    begin: int,
+    end: int,
+    keep: np.ndarray,
+    probability: np.ndarray,
+    alias: np.ndarray,
+    window: int,
+    negatives: int,
+    seed: int,
+    epoch: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """As `neuralcore.kernels.skipgram_windows.skipgram_windows`."""
+    key = key_of(seed, epoch)
+
+    def draw(position: int, which: int) -> int:
+        return splitmix64(key, position * (negatives + 2) + which)
+
+    def stays(position: int) -> bool:
+        return (draw(position, 0) >> 11) * 2.0**-53 < keep[ids[position]]
+
+    def side(position: int, step: int, size: int) -> list[int]:
+        """Up to `size` kept words from `position` on, going by `step`, within the sentence."""
+        found: list[int] = []
+        position += step
+        while len(found) < size and 0 <= position < len(ids) and ids[position] != END_OF_SENTENCE:
+            if stays(position):
+                found.append(int(ids[position]))
+            position += step
+        return found
+
+    def noise(random: int) -> int:
+        column = ((random >> 32) * len(keep)) >> 32
+        return column if (random & 0xFFFFFFFF) * 2.0**-32 < probability[column] else int(alias[column])
+
+    targets, offsets, contexts, rows = [], [0], [], []
+    for position in range(begin, end):
+        if ids[position] == END_OF_SENTENCE or not stays(position):
+            continue
+        size = 1 + (((draw(position, 1) >> 32) * window) >> 32)
+        context = side(position, -1, size)[::-1] + side(position, +1, size)
+        if not context:
+            continue
+        targets.append(int(ids[position]))
+        contexts += context
+        offsets.append(len(contexts))
+        rows.append([noise(draw(position, 2 + j)) for j in range(negatives)])
+    return (
+        np.array(targets, dtype=np.int32),
+        np.array(offsets, dtype=np.int64),
+        np.array(contexts, dtype=np.int32),
+        np.array(rows, dtype=np.int32).reshape(len(targets), negatives),
+    )
