@@ -6,16 +6,25 @@ parameters of its own (reciprocal relations, Lacroix et al. 2018), so one operat
     score(h, r, t) = comparator( operator(x_h, w_r), x_t )
 
 A batch of B edges shares one pool of candidates: its own heads and tails (in-batch negatives) and K uniform ones
-(Lerer et al. 2019, section 4.3). All scores are then one matrix product (2B, D) x (D, |pool|). Entities are stepped
-by row-wise Adagrad on the rows of the pool alone, relations by Adagrad; the regulariser N3 is Lacroix et al. (2018),
-eq. 4.
+(Lerer et al. 2019, section 4.3). All scores are then one matrix product (2B, D) x (D, |pool|). A pool names each
+entity once, so the true answer is never its own negative. Entities are stepped by row-wise Adagrad on the rows of the
+pool alone, relations by Adagrad; the N3 regulariser is that of Lacroix et al. (2018), eq. 4.
 
-Deviations: false negatives inside a pool are not masked (few, and the softmax bears them); one partition only.
+The questions of a step are cut into parts of `PART`, each with a backward pass of its own on a thread of its own;
+their gradients are summed in order, and every matrix product runs on one thread. So the same seed gives the same
+bytes on any number of threads, and no thread waits at a spinning barrier (on two cores shared with another process
+that made a step 19 times slower).
+
+Deviations: negatives that make another true edge are not masked (few, the softmax bears them); one partition only.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,14 +36,17 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from graphkit.evaluation import Ranking
     from graphkit.graph import Graph
-    from neuralcore.checkpoint import Checkpoint, Shard
+    from neuralcore.checkpoint import Checkpoint, CheckpointStore, Shard
 else:  # imported when first used, so that `graphkit embed --help` need not wait for torch
     np = lazy_import("numpy")
     torch = lazy_import("torch")
 
 
 KIND = "graph_embedding"
+PART = 250  # questions a part of a step: enough work for a thread, and two parts at the default batch size
+EPSILON = 1e-10  # of Adagrad
 
 
 @dataclass(frozen=True)
@@ -47,33 +59,38 @@ class EmbedConfig:
     """how alike the result and a candidate are"""
     loss: Literal["softmax", "logistic", "ranking"] = "softmax"
     """of the true candidate's score among its negatives'"""
-    margin: float = 1.0
-    """by how much the ranking loss wants the true candidate ahead"""
+    margin: float | None = None
+    """by how much the ranking loss wants the true candidate ahead (TransE: 1); 1 for it, none for the other losses"""
     dimension: int = 100
-    """numbers of an entity's vector; even for complex_diagonal"""
+    """numbers of an entity's vector; even for complex_diagonal (Lacroix et al.: 4,000, as 2,000 complex ones)"""
     epochs: int = 20
     """passes over the training edges"""
     batch_size: int = 250
-    """edges that share a pool of negatives and make one step"""
+    """edges that share a pool of negatives and make one step (PyTorch-BigGraph: chunks of 50; Lacroix et al.: 100)"""
     negatives: int = 250
     """uniform negatives in a pool, beside the batch's own entities (PyTorch-BigGraph: 50)"""
     learning_rate: float = 0.1
-    """Adagrad's step size"""
+    """Adagrad's step size (PyTorch-BigGraph and Lacroix et al.: 0.1)"""
     n3: float = 0.0
-    """weight of the N3 regulariser, the sum of cubed absolute values of the vectors in a batch"""
+    """weight of the N3 regulariser, the cubed absolute values of a question's three vectors (Lacroix et al.: 0.1)"""
     init_scale: float = 0.1
-    """standard deviation of the first vectors"""
+    """standard deviation of the first vectors, and of the relations' about the operator's neutral element"""
 
     def __post_init__(self) -> None:
         for name in ("dimension", "epochs", "batch_size", "negatives"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
         for name in ("learning_rate", "init_scale"):
-            if getattr(self, name) <= 0.0:
+            if not getattr(self, name) > 0.0:  # NaN as well
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("n3", "margin"):
-            if getattr(self, name) < 0.0:
-                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        if not self.n3 >= 0.0:
+            raise ValueError(f"n3 must be 0 or more, got {self.n3}")
+        if self.margin is not None and self.loss != "ranking":
+            raise ValueError(
+                f"margin {self.margin} belongs to the ranking loss, but the loss is {self.loss}: drop one"
+            )
+        if self.margin is not None and not self.margin > 0.0:
+            raise ValueError(f"margin must be above 0, got {self.margin}")
         if self.operator == "complex_diagonal" and self.dimension % 2:
             raise ValueError(f"complex_diagonal needs an even dimension, got {self.dimension}")
 
@@ -92,7 +109,7 @@ class GraphEmbedding:
 
     Args:
         graph: a `Graph`. config: see `EmbedConfig`; `settings` are fields of it, for short.
-        seed: of everything random here. On the CPU the same seed and number of torch threads give the same bytes.
+        seed: of everything random here; the same seed gives the same bytes.
 
     Attributes:
         table: `EmbeddingTable` (N, D) of the entities.
@@ -122,23 +139,38 @@ class GraphEmbedding:
     def fit(self, epochs: int | None = None, *, folder: str | Path | None = None) -> GraphEmbedding:
         """Train until `epochs` passes have been made in all (None: the config's); returns self.
 
+        It uses as many threads as torch has been given (`torch.set_num_threads`).
+
         Args:
             folder: a run folder: progress, metrics and a checkpoint after each epoch, from which it goes on.
+
+        Raises:
+            UserError: the loss is no longer a number, or the folder's checkpoints are of another graph.
         """
         from neuralcore.checkpoint import CheckpointStore
-        from neuralcore.errors import UserError
-        from neuralcore.telemetry import Telemetry
 
         epochs = self.config.epochs if epochs is None else epochs
         store = None if folder is None else CheckpointStore(Path(folder) / "checkpoints")
         checkpoint = store.load() if store else None
         if checkpoint is not None:
             self.restore(checkpoint)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # a matrix product each, rather than all on one: see the file's docstring
+        try:
+            with ThreadPoolExecutor(threads) as executor:
+                if folder is None or store is None:
+                    while self.epoch < epochs:
+                        self._pass(executor, lambda done, loss: None)
+                else:
+                    self._fit_in(Path(folder), store, epochs, executor)
+        finally:
+            torch.set_num_threads(threads)
+        return self
+
+    def _fit_in(self, folder: Path, store: CheckpointStore, epochs: int, executor: Executor) -> None:
+        from neuralcore.telemetry import Telemetry
+
         count = len(self.graph.train)
-        if store is None:
-            while self.epoch < epochs:
-                self._pass(lambda done, loss: None)
-            return self
         with Telemetry(epochs * count, "edges", title="embed", folder=folder, start=self.epoch * count) as telemetry:
             while self.epoch < epochs:
                 before = self.epoch * count
@@ -147,57 +179,63 @@ class GraphEmbedding:
                     if telemetry.due():
                         telemetry.show(before + done, {"epoch": self.epoch + 1, "loss": loss})
 
-                loss = self._pass(progress)
-                if not np.isfinite(loss):
-                    raise UserError(f"the loss became {loss} in epoch {self.epoch}: lower the learning rate")
+                loss = self._pass(executor, progress)
                 telemetry.record(self.epoch * count, {"epoch": self.epoch, "loss": loss})
                 store.save(self.epoch, *self.state())
                 telemetry.show(self.epoch * count, {"epoch": self.epoch, "loss": loss}, last=self.epoch == epochs)
-        return self
 
-    def _pass(self, progress: Any) -> float:
+    def _pass(self, executor: Executor, progress: Callable[[int, float], None]) -> float:
         """One pass over the shuffled training edges; the mean loss a question."""
+        from neuralcore.errors import UserError
+
         generator = self.generators.numpy("batches")
         edges, batch = self.graph.train, self.config.batch_size
         order = generator.permutation(len(edges))
         total = 0.0
         for start in range(0, len(edges), batch):
             part = edges[order[start : start + batch]]
-            total += self._step(part, generator.integers(len(self.graph.entities), size=self.config.negatives))
+            negatives = generator.integers(len(self.graph.entities), size=self.config.negatives)
+            total += self._step(executor, part, negatives)
             done = start + len(part)
+            if not total < float("inf"):  # NaN as well
+                raise UserError(f"the loss became {total} in epoch {self.epoch + 1}: lower the learning rate")
             progress(done, total / (2 * done))
         self.epoch += 1
         return total / (2 * len(edges))
 
-    def _step(self, edges: np.ndarray, negatives: np.ndarray) -> float:
+    def _step(self, executor: Executor, edges: np.ndarray, negatives: np.ndarray) -> float:
         """One gradient step on B edges against a shared pool of candidates; the summed loss."""
-        from graphkit.comparators import COMPARATORS
-        from graphkit.losses import LOSSES
-        from graphkit.operators import OPERATORS, modulus
+        from graphkit.operators import n3_gradient
 
-        config, count = self.config, len(edges)
+        count, config = len(edges), self.config
         heads, relations, tails = edges.T
-        pool, where = np.unique(np.concatenate([heads, tails, negatives]), return_inverse=True)
-        head_at, tail_at = torch.from_numpy(where[:count]), torch.from_numpy(where[count : 2 * count])
-        given, true = torch.cat([head_at, tail_at]), torch.cat([tail_at, head_at])
-        asked = torch.from_numpy(np.concatenate([relations, relations + len(self.graph.relations)]))
-        candidates = torch.from_numpy(self.table.weight[pool]).requires_grad_()
-        relation_weight = self.relation_weight.detach().requires_grad_()
-        x, w = candidates.index_select(0, given), relation_weight.index_select(0, asked)
-        scores = COMPARATORS[config.comparator](OPERATORS[config.operator](x, w), candidates)
-        loss = LOSSES[config.loss](scores, true, config.margin)
-        objective = loss
+        pool, at = np.unique(np.concatenate([heads, tails, negatives]), return_inverse=True)
+        asked, asked_at = np.unique(
+            np.concatenate([relations, relations + len(self.graph.relations)]), return_inverse=True
+        )
+        given = torch.from_numpy(at[: 2 * count])  # heads, then tails
+        true = given.roll(count)
+        # Gathered by torch for its memory is aligned: products of aligned matrices give the same bytes each time.
+        candidates = self.table.tensor().index_select(0, torch.from_numpy(pool))
+        rows = torch.from_numpy(asked)
+        weights = self.relation_weight.index_select(0, rows)
+        parts = zip(given.split(PART), torch.from_numpy(asked_at).split(PART), true.split(PART))
+        results = list(executor.map(lambda part: _gradients(config, candidates, weights, *part), parts))
+        # Summed in order, part by part: whichever thread was first.
+        gradient = functools.reduce(torch.add, (of_candidates for _, of_candidates, _ in results))
+        relation_gradient = functools.reduce(torch.add, (of_weights for _, _, of_weights in results))
         if config.n3:
-            answers = candidates.index_select(0, true)
-            objective = loss + config.n3 * sum(modulus(config.operator, v).pow(3).sum() for v in (x, w, answers))
-        objective.backward()
-        assert candidates.grad is not None
-        self.table.update(pool, candidates.grad.numpy(), config.learning_rate)
-        gradient = relation_weight.grad
-        if gradient is not None:  # the identity has no relation parameters
-            self.relation_state.addcmul_(gradient, gradient)
-            self.relation_weight.addcdiv_(gradient, self.relation_state.sqrt() + 1e-10, value=-config.learning_rate)
-        return float(loss.detach())
+            # Every end of an edge is given once and sought once; a vector is regularised as often as it occurs.
+            occurrences = 2 * torch.from_numpy(np.bincount(at[: 2 * count], minlength=len(pool)))
+            gradient += config.n3 * n3_gradient(config.operator, candidates, occurrences)
+            times_asked = torch.from_numpy(np.bincount(asked_at))
+            relation_gradient += config.n3 * n3_gradient(config.operator, weights, times_asked)
+        self.table.update(pool, gradient.numpy(), config.learning_rate)
+        if config.operator != "identity":  # which has no relation parameters
+            squares = self.relation_state[rows] + relation_gradient.square()
+            self.relation_state[rows] = squares
+            self.relation_weight[rows] -= config.learning_rate * relation_gradient / (squares.sqrt() + EPSILON)
+        return sum(loss for loss, _, _ in results)
 
     # -- asking -------------------------------------------------------------------------------------------------
 
@@ -215,25 +253,43 @@ class GraphEmbedding:
             return COMPARATORS[self.config.comparator](query, entities)
 
     def predict(
-        self, head: str | None = None, relation: str = "", tail: str | None = None, *, k: int = 10
+        self,
+        head: str | None = None,
+        relation: str = "",
+        tail: str | None = None,
+        *,
+        k: int = 10,
+        new_only: bool = False,
     ) -> list[tuple[str, float]]:
         """The k entities that best complete (head, relation, ?) or (?, relation, tail), with their scores.
+
+        Args:
+            new_only: leave out the entities that complete it to an edge of the graph.
 
         Raises:
             UserError: an unknown name (the nearest is told), or not exactly one of head and tail given.
         """
+        from graphkit.evaluation import HEADS, TAILS, Answers
         from neuralcore.errors import UserError
 
         if (head is None) == (tail is None):
             raise UserError("predict asks for one side: give either head or tail, and the relation")
-        given = _number(self.graph.entities, str(tail if head is None else head), "entity")
-        row = _number(self.graph.relations, relation, "relation")
-        scores = self.score(np.array([given]), np.array([row]), 1 if head is None else 0)[0]
-        best = torch.topk(scores, min(k, len(scores)))
-        return [(self.graph.entities[i], float(s)) for s, i in zip(best.values, best.indices)]
+        side = HEADS if head is None else TAILS
+        given = np.array([_number(self.graph.entities, str(tail if head is None else head), "entity")])
+        row = np.array([_number(self.graph.relations, relation, "relation")])
+        scores = self.score(given, row, side)[0].numpy()
+        known = set()
+        if new_only:
+            known = set(Answers(self.graph.all_edges(), side, len(scores)).of(given, row)[1].tolist())
+        ranked = (i for i in np.argsort(-scores, kind="stable").tolist() if i not in known)
+        return [(self.graph.entities[i], float(scores[i])) for i in itertools.islice(ranked, k)]
 
-    def evaluate(self, split: str = "test", *, filtered: bool = True) -> Any:
-        """The `Ranking` of a split's edges; filtered by the edges of all splits unless told otherwise."""
+    def evaluate(self, split: str = "test", *, filtered: bool = True) -> Ranking:
+        """The `Ranking` of a split's edges; filtered by the edges of all splits unless told otherwise.
+
+        Raises:
+            UserError: the graph has no such split.
+        """
         from graphkit.evaluation import Ranking, rank
         from neuralcore.errors import UserError, nearest
 
@@ -257,10 +313,22 @@ class GraphEmbedding:
 
         relations = {"weight": self.relation_weight.numpy(), "state": self.relation_state.numpy()}
         shards = {"entities": Shard(self.table.arrays()), "relations": Shard(relations)}
-        return {"epoch": self.epoch, "generators": self.generators.state()}, shards
+        state = {"epoch": self.epoch, "graph": self.graph.digest(), "generators": self.generators.state()}
+        return state, shards
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Become what `state` was taken from."""
+        """Become what `state` was taken from.
+
+        Raises:
+            UserError: that had other names or edges.
+        """
+        from neuralcore.errors import UserError
+
+        if checkpoint.state["graph"] != self.graph.digest():
+            raise UserError(
+                f"{checkpoint.folder} was learned from other edges than these {self.graph}: "
+                f"restore the edge list to go on, or choose another --run"
+            )
         self.table.restore(checkpoint.shards["entities"])
         self.relation_weight = torch.from_numpy(checkpoint.shards["relations"]["weight"].copy())
         self.relation_state = torch.from_numpy(checkpoint.shards["relations"]["state"].copy())
@@ -268,19 +336,20 @@ class GraphEmbedding:
         self.generators.restore(checkpoint.state["generators"])
 
     def save(self, folder: str | Path) -> Path:
-        """Write names, vectors, splits and settings into a folder; `load` needs nothing else."""
+        """Write names, vectors, edges and settings into a folder; `load` needs nothing else."""
         from graphkit.vectors_folder import write_vectors
         from neuralcore.config import to_mapping
 
-        arrays = {"entities": self.table.weight, "relations": self.relation_weight.numpy()}
-        arrays |= {f"edges.{split}": rows for split, rows in self.graph.edges.items()}
-        columns = {"name": self.entities.names, "title": self.entities.titles}
-        details = {"relations": self.graph.relations, "epoch": self.epoch, "config": to_mapping(self.config)}
+        arrays, columns, details = self.graph.parts()
+        arrays |= {"entities": self.table.weight, "relations": self.relation_weight.numpy()}
+        details |= {"epoch": self.epoch, "config": to_mapping(self.config)}
         return write_vectors(Path(folder), KIND, arrays, columns, details)
 
     @classmethod
     def load(cls, folder: str | Path) -> GraphEmbedding:
         """The embedding that `save` wrote, in that folder or a run folder's `vectors/`.
+
+        It is for use: Adagrad's sums stay in the run's checkpoints, and `fit` would begin them anew.
 
         Raises:
             UserError: there is none, or a file is not as it was written.
@@ -289,14 +358,41 @@ class GraphEmbedding:
         from graphkit.vectors_folder import read_vectors
         from neuralcore.config import from_mapping
 
-        arrays, columns, manifest = read_vectors(Path(folder), KIND)
-        edges = {name.removeprefix("edges."): a for name, a in arrays.items() if name.startswith("edges.")}
-        graph = Graph.of(columns["name"], manifest["relations"], edges, columns["title"])
-        embedding = cls(graph, from_mapping(EmbedConfig, manifest["config"]))
+        arrays, columns, details = read_vectors(Path(folder), KIND)
+        embedding = cls(Graph.from_parts(arrays, columns, details), from_mapping(EmbedConfig, details["config"]))
         embedding.table.weight[:] = arrays["entities"]
         embedding.relation_weight = torch.from_numpy(arrays["relations"].copy())
-        embedding.epoch = manifest["epoch"]
+        embedding.epoch = details["epoch"]
         return embedding
+
+
+def _gradients(
+    config: EmbedConfig,
+    candidates: torch.Tensor,
+    weights: torch.Tensor,
+    given: torch.Tensor,
+    asked: torch.Tensor,
+    true: torch.Tensor,
+) -> tuple[float, torch.Tensor, torch.Tensor]:
+    """Loss and gradients of B questions.
+
+    Args:
+        candidates: (K, D) the pool's vectors. weights: (S, D) parameters of the relations that occur.
+        given, true: (B,) rows of `candidates`, what is given and what is sought. asked: (B,) rows of `weights`.
+
+    Returns:
+        The summed loss and its gradients (K, D) and (S, D).
+    """
+    from graphkit.comparators import COMPARATORS
+    from graphkit.losses import LOSSES
+    from graphkit.operators import OPERATORS
+
+    candidates, weights = candidates.detach().requires_grad_(), weights.detach().requires_grad_()
+    query = OPERATORS[config.operator](candidates.index_select(0, given), weights.index_select(0, asked))
+    scores = COMPARATORS[config.comparator](query, candidates)
+    loss = LOSSES[config.loss](scores, true, 1.0 if config.margin is None else config.margin)
+    of_candidates, of_weights = torch.autograd.grad(loss, (candidates, weights), materialize_grads=True)
+    return float(loss.detach()), of_candidates, of_weights
 
 
 def _number(names: list[str], name: str, kind: str) -> int:

@@ -48,11 +48,12 @@ def parse_arguments(words: Sequence[str], prog: str) -> EmbedArguments | Evaluat
     if prog.endswith("evaluate"):
         return parse(EvaluateArguments, words, prog=prog, description=EvaluateArguments.__doc__ or "")
     description, default = EmbedArguments.__doc__ or "", None
-    if words and words[0].endswith(".toml"):
-        path = find_config(words[0])
+    at = next((i for i, word in enumerate(words) if word.endswith(".toml") and not word.startswith("-")), None)
+    if at is not None:
+        path = find_config(words[at])
         default = from_mapping(EmbedArguments, read_toml(path), path)
         # The graph comes from the file; tyro still wants its positional.
-        words = [default.graph, *words[1:]]
+        words = [*words[:at], default.graph, *words[at + 1 :]]
     return parse(EmbedArguments, words, prog=prog, description=description, default=default)
 
 
@@ -75,7 +76,7 @@ def embed(arguments: EmbedArguments) -> int:
     print(f"{arguments.graph}: {graph}")
     threads = set_threads(arguments.threads)
     embedding = GraphEmbedding(graph, arguments.config, seed=arguments.seed)
-    with RunFolder(run, kept, may_differ=("run",)) as folder:
+    with RunFolder(run, kept, may_differ=("run", "threads", "config.epochs")) as folder:
         done = folder.checkpoints.steps()
         if done:
             print(f"{run}: going on from epoch {done[-1]}")
@@ -109,5 +110,5 @@ def evaluate(arguments: EvaluateArguments) -> int:
 def _line(split: str, ranking: Ranking, raw: Ranking) -> str:
     return (
         f"{split}: filtered MRR {ranking.mrr:.4f}, Hits@1 {ranking.hits_1:.4f}, @3 {ranking.hits_3:.4f}, "
-        f"@10 {ranking.hits_10:.4f}, mean rank {ranking.mr:,.0f}; raw MRR {raw.mrr:.4f}, {ranking.queries:,} questions"
+        f"@10 {ranking.hits_10:.4f}, mean rank {ranking.mr:,.0f}; raw MRR {raw.mrr:.4f} ({ranking.queries:,} asked)"
     )

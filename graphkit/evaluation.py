@@ -3,7 +3,8 @@
 Protocol of Bordes et al. (2013): every test edge asks twice, (head, relation, ?) and (?, relation, tail). *Filtered*
 leaves out of each ranking the other entities that make an edge of the graph, in whatever split; *raw* leaves all in.
 Ties count by half: an entity's rank is 1 + the better ones + half of its equals ("realistic" ranks: the mean of the
-best and worst position, so that equal scores everywhere give the middle, not the top).
+best and worst position, so that equal scores everywhere give the middle, not the top). A score that is NaN counts as
+an equal, not as a worse one: vectors that diverged earn nothing by it.
 """
 
 from __future__ import annotations
@@ -57,11 +58,14 @@ def rank(score: Scorer, edges: np.ndarray, known: np.ndarray, entities: int, *, 
     Args:
         score: (given (B,), relation (B,), side) -> (B, N) scores of every entity as the missing one.
         edges: (E, 3) head, relation, tail: what is asked.
-        known: (K, 3) every edge of the graph; must hold `edges`. Not read for the raw ranking.
+        known: (K, 3) every edge of the graph, which the filtered ranking leaves out; `edges` may be among them.
         entities: N.
 
     Returns:
         (2·E,) float64: first the tails asked for, then the heads.
+
+    Raises:
+        UserError: a true entity's score is not finite.
     """
     match_shape(edges, -1, 3, name="edges")
     match_shape(known, -1, 3, name="known")
@@ -69,37 +73,49 @@ def rank(score: Scorer, edges: np.ndarray, known: np.ndarray, entities: int, *, 
     chunk = max(1, CHUNK_BYTES // (4 * entities))
     for side in (TAILS, HEADS):
         given, missing = (0, 2) if side == TAILS else (2, 0)
-        answers = _Answers(known, given, missing, entities)
+        answers = Answers(np.concatenate([known, edges]) if filtered else edges[:0], side, entities)
         for start in range(0, len(edges), chunk):
             part = edges[start : start + chunk]
             scores = score(part[:, given], part[:, 1], side).float().cpu().numpy()
             match_shape(scores, len(part), entities, name="scores")
-            rows = np.arange(len(part))
-            true = scores[rows, part[:, missing]][:, None].copy()
+            true = scores[np.arange(len(part)), part[:, missing]]
             if not np.isfinite(true).all():
                 raise UserError("a score is not finite: the vectors diverged; lower the learning rate")
-            if filtered:
-                scores[answers.of(part)] = -np.inf
-            better = (scores > true).sum(1)
-            equal = (scores == true).sum(1) - (0 if filtered else 1)  # the true one is its own equal
+            better = (scores > true[:, None]).sum(1)
+            equal = entities - better - (scores < true[:, None]).sum(1)
+            if filtered:  # the counts, not the scores, are corrected: that costs no second pass
+                rows, others = answers.of(part[:, given], part[:, 1])
+                above, below = scores[rows, others] > true[rows], scores[rows, others] < true[rows]
+                better = better - np.bincount(rows[above], minlength=len(part))
+                equal = equal - np.bincount(rows[~above & ~below], minlength=len(part))
+            else:
+                equal = equal - 1  # the true one is its own equal
             ranks.append(1.0 + better + equal / 2.0)
     return np.concatenate(ranks)
 
 
-class _Answers:
-    """The entities that complete (given, relation) to a known edge, by binary search in one sorted array."""
+class Answers:
+    """The entities that complete (given, relation, ?) to a known edge, by binary search in one sorted array.
 
-    def __init__(self, known: np.ndarray, given: int, missing: int, entities: int):
-        keys = known[:, 1] * np.int64(entities) + known[:, given]
-        order = np.argsort(keys, kind="stable")
-        self._keys, self._values = keys[order], known[order, missing]
-        self._given, self._entities = given, entities
+    Args:
+        known: (K, 3) edges, duplicates allowed. side: `TAILS` or `HEADS`, what is asked for. entities: N.
+    """
 
-    def of(self, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Index arrays (row of `edges`, entity) of all the answers to those edges' questions."""
-        keys = edges[:, 1] * np.int64(self._entities) + edges[:, self._given]
+    def __init__(self, known: np.ndarray, side: int, entities: int):
+        given, missing = (0, 2) if side == TAILS else (2, 0)
+        keys = known[:, 1].astype(np.int64) * entities + known[:, given]
+        order = np.lexsort((known[:, missing], keys))
+        keys, values = keys[order], known[order, missing]
+        first = np.ones(len(keys), dtype=bool)
+        first[1:] = (keys[1:] != keys[:-1]) | (values[1:] != values[:-1])
+        self._keys, self._values = keys[first], values[first]  # an answer known twice is taken out once
+        self._entities = entities
+
+    def of(self, given: np.ndarray, relation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Index arrays (which question, entity) of all the answers to B questions (B,), (B,)."""
+        keys = np.asarray(relation, dtype=np.int64) * self._entities + given
         low, high = np.searchsorted(self._keys, keys), np.searchsorted(self._keys, keys, side="right")
         counts = high - low
-        rows = np.repeat(np.arange(len(edges)), counts)
+        rows = np.repeat(np.arange(len(keys)), counts)
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         return rows, self._values[np.repeat(low, counts) + within]

@@ -21,11 +21,11 @@ def softmax(scores: torch.Tensor, true: torch.Tensor, margin: float = 0.0) -> to
 
 
 def logistic(scores: torch.Tensor, true: torch.Tensor, margin: float = 0.0) -> torch.Tensor:
-    """log(1 + e^-s) of the true candidate, and the mean of log(1 + e^s) of its negatives (Trouillon et al. 2016)."""
+    """log(1 + e^-s) of the true candidate + the mean of log(1 + e^s) over its negatives (Trouillon et al. 2016)."""
     negatives = _check(scores, true)
     positive = scores.gather(1, true[:, None])
-    others = softplus(scores).sum(1, keepdim=True) - softplus(positive)
-    return (softplus(-positive) + others / negatives).sum()
+    others = softplus(scores).scatter(1, true[:, None], 0.0)  # not subtracted: a score of 1e9 would swallow the rest
+    return softplus(-positive).sum() + others.sum() / negatives
 
 
 def ranking(scores: torch.Tensor, true: torch.Tensor, margin: float = 1.0) -> torch.Tensor:

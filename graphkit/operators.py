@@ -66,3 +66,15 @@ def modulus(name: str, x: torch.Tensor) -> torch.Tensor:
         return x.abs()
     re, im = x.chunk(2, dim=1)
     return (re.square() + im.square() + 1e-20).sqrt()
+
+
+def n3_gradient(name: str, x: torch.Tensor, occurrences: torch.Tensor) -> torch.Tensor:
+    """(B, D) the gradient of the N3 regulariser Σ_b occurrences_b Σ_d |x_bd|³ (Lacroix et al. 2018, eq. 4).
+
+    It is 3 |x| x, number by number, for real and complex ones alike. Written out, because it needs to be taken once a
+    row of the pool and not once a question.
+    """
+    absolute = modulus(name, x)
+    if name == "complex_diagonal":
+        absolute = absolute.repeat(1, 2)
+    return 3.0 * occurrences[:, None] * absolute * x

@@ -8,9 +8,10 @@ buffer; a second network, copied from the first now and then, gives the targets:
 Numbered differences from the paper, all of them choices of the config but the last:
 1. `double`: the online network picks the action, the target network rates it (van Hasselt et al. 2016).
 2. `dueling`: value and advantage streams (Wang et al. 2016).
-3. `optimizer = "adam"` and a learning rate that may fall in a straight line.
-4. `num_envs` environments step together; updates are counted in transitions, as the paper counts them.
-5. A checkpoint ends the open episodes as a time limit would, so that going on needs nothing from an emulator and
+3. `n_step` returns (Sutton 1988), and a target network that may follow softly (`target_rate`).
+4. `optimizer = "adam"` and a learning rate that may fall in a straight line.
+5. `num_envs` environments step together; updates are counted in transitions, as the paper counts them.
+6. A checkpoint ends the open episodes as a time limit would, so that going on needs nothing from an emulator and
    equals the uninterrupted run (see docs/architecture.md).
 """
 
@@ -52,6 +53,8 @@ class DQNConfig:
     """separate value and advantage streams (Wang et al. 2016; paper: no)"""
     double: bool = False
     """the online network picks the action that the target network rates (van Hasselt et al. 2016; paper: no)"""
+    n_step: int = 1
+    """rewards summed before bootstrapping (Sutton 1988; paper: 1)"""
     discount: float = 0.99
     """discount per transition (paper: 0.99)"""
     replay_capacity: int = 1_000_000
@@ -94,7 +97,7 @@ class DQNConfig:
         return from_mapping(cls, read_toml(file).get("dqn", {}), file)
 
     def __post_init__(self) -> None:
-        for name in ("num_envs", "train_every", "batch_size", "target_every"):
+        for name in ("num_envs", "n_step", "train_every", "batch_size", "target_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
         if not 0.0 < self.target_rate <= 1.0:
@@ -246,7 +249,7 @@ class DQN:
         self.steps += int(step.transition.sum())
         due = (self.steps - self.config.learning_starts) // self.config.train_every
         while self.updates < due:
-            self.update(self.replay.sample(self.config.batch_size, self.generators.numpy("replay")))
+            self.update(self.sample())
 
     def _act(self, observations: np.ndarray) -> np.ndarray:
         from rlkit.exploration import epsilon_greedy
@@ -256,6 +259,16 @@ class DQN:
             return space.start + generator.integers(space.n, size=self.config.num_envs)
         greedy = self.agent.action_values(observations).argmax(axis=1)
         return space.start + epsilon_greedy(greedy, int(space.n), self.epsilon, generator)
+
+    def sample(self) -> Transitions:
+        """A batch from the replay buffer, as the config wants it."""
+        return self.replay.sample(
+            self.config.batch_size,
+            self.generators.numpy("replay"),
+            discount=self.config.discount,
+            n_step=self.config.n_step,
+            clip_rewards=self.config.clip_rewards,
+        )
 
     def update(self, batch: Transitions) -> None:
         """One gradient step on a batch of transitions."""
@@ -267,9 +280,7 @@ class DQN:
         observation_t = encode(batch.observation_t, space, self.device)
         action_tm1 = torch.from_numpy(batch.action_tm1 - int(self.agent.action_space.start)).to(self.device)
         reward_t = torch.from_numpy(batch.reward_t).to(self.device)
-        if config.clip_rewards:
-            reward_t = reward_t.clamp(-1.0, 1.0)
-        discount_t = config.discount * (~torch.from_numpy(batch.terminated_t).to(self.device)).float()
+        discount_t = torch.from_numpy(batch.discount_t).to(self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
         with autocast(self.device, config.precision):

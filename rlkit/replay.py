@@ -30,13 +30,15 @@ class Transitions:
 
     Attributes:
         observation_tm1: (B, …) before the action. action_tm1: (B,) int64.
-        reward_t: (B,) float32. terminated_t: (B,) bool. observation_t: (B, …) after it.
+        reward_t: (B,) float32, the discounted sum of the n rewards that followed.
+        discount_t: (B,) float32, what the value of observation_t counts: discount^n, 0 where the episode terminated.
+        observation_t: (B, …) after those n steps, or the last of the episode.
     """
 
     observation_tm1: np.ndarray
     action_tm1: np.ndarray
     reward_t: np.ndarray
-    terminated_t: np.ndarray
+    discount_t: np.ndarray
     observation_t: np.ndarray
 
 
@@ -100,8 +102,20 @@ class ReplayBuffer:
         never = np.zeros(self.num_envs, dtype=bool)
         self.add(Step(observations, nothing.astype(np.int64), nothing, never, never, never))
 
-    def sample(self, batch: int, generator: np.random.Generator) -> Transitions:
-        """`batch` transitions, uniformly and with replacement."""
+    def sample(
+        self,
+        batch: int,
+        generator: np.random.Generator,
+        *,
+        discount: float,
+        n_step: int = 1,
+        clip_rewards: bool = False,
+    ) -> Transitions:
+        """`batch` transitions, uniformly and with replacement.
+
+        With `n_step` above 1 the rewards of up to n steps are summed (Sutton & Barto, section 7.1); the sum ends
+        early where the episode does, and bootstraps there if that was a truncation.
+        """
         size = len(self)
         if size < 1:
             raise ValueError("the replay buffer holds nothing that can be sampled yet")
@@ -115,13 +129,26 @@ class ReplayBuffer:
             rows[rejected], columns[rejected] = again
         else:
             raise RuntimeError("the replay buffer holds no transitions, only reset rows")
-        at = rows % self.rows
+        reward = np.zeros(batch, dtype=np.float32)
+        weight = np.ones(batch, dtype=np.float32)  # discount^k so far; 0 once the episode has terminated
+        after, running = rows.copy(), np.ones(batch, dtype=bool)
+        for _ in range(n_step):
+            at = after % self.rows
+            running &= self.transition[at, columns] & (after < newest)
+            rewards = self.rewards[at, columns]
+            if clip_rewards:
+                rewards = rewards.clip(-1.0, 1.0)
+            reward += np.where(running, weight * rewards, 0.0).astype(np.float32)
+            ended = running & self.terminated[at, columns]
+            weight = np.where(ended, 0.0, np.where(running, weight * discount, weight)).astype(np.float32)
+            after += running
+            running &= ~ended
         return Transitions(
             self._observations(rows, columns),
-            self.actions[at, columns],
-            self.rewards[at, columns],
-            self.terminated[at, columns],
-            self._observations(rows + 1, columns),
+            self.actions[rows % self.rows, columns],
+            reward,
+            weight,
+            self._observations(after, columns),
         )
 
     def _observations(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -45,6 +45,8 @@ def test_a_wheel_in_an_empty_environment_runs_both_command_lines(tmp_path: Path)
     where = "import rlkit, graphkit, envs, agents, neuralcore; print(rlkit.__file__, neuralcore.__file__)"
     assert all(path.startswith(str(site)) for path in run("python", "-c", where).split())
     assert "→" in run("rlkit", "solve", "GridWorld-v0", "--env-args", "layout=russell_norvig")
-    run("rlkit", "train", "configs/rl/cartpole_dqn.toml", "--steps", "2_000", "--evaluate-episodes", "1", "--run", "r")
+    run(
+        "rlkit", "train", "configs/rl/cartpole_dqn.toml", "--steps", "2_000", "--evaluate-episodes", "1", "--run", "r"
+    )
     run("graphkit", "words", "configs/words/tinyshakespeare.toml", "--epochs", "1", "--run", "w")
     assert "king" in run("graphkit", "search", "w", "king")

@@ -121,6 +121,7 @@ CHANGES = {
     "batch_size": 16,
     "target_every": 7,
     "target_rate": 0.5,
+    "n_step": 3,
     "optimizer": "rmsprop",
     "learning_rate": 1e-4,
     "final_learning_rate": 0.0,

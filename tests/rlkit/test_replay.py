@@ -30,13 +30,13 @@ def numbered(buffer: ReplayBuffer, count: int, episode: int = 5) -> None:
 def test_successors_follow_and_reset_rows_are_never_drawn() -> None:
     buffer = ReplayBuffer(60, 3, (1,), np.float32)
     numbered(buffer, 57)  # the ring of 21 rows has gone round twice
-    batch = buffer.sample(2_000, np.random.default_rng(0))
+    batch = buffer.sample(2_000, np.random.default_rng(0), discount=0.9)
     before, after = batch.observation_tm1[:, 0], batch.observation_t[:, 0]
     np.testing.assert_array_equal(after, before + 1)
     np.testing.assert_array_equal(batch.action_tm1, before)
     np.testing.assert_array_equal(batch.reward_t, before)
     assert not (before % 6 == 5).any()
-    np.testing.assert_array_equal(batch.terminated_t, before % 6 == 4)
+    np.testing.assert_allclose(batch.discount_t, np.where(before % 6 == 4, 0.0, 0.9))
     # Every transition the ring still holds is drawn, and about as often as any other.
     values, counts = np.unique(before, return_counts=True)
     assert set(values) == {t for t in range(36, 56) if t % 6 != 5}
@@ -69,12 +69,30 @@ def test_a_cut_ends_the_episode_without_ending_the_value() -> None:
     numbered(buffer, 3, episode=100)
     buffer.cut(np.array([[99.0]], np.float32))
     numbered(buffer, 2, episode=100)
-    batch = buffer.sample(200, np.random.default_rng(0))
+    batch = buffer.sample(200, np.random.default_rng(0), discount=0.9)
     last = batch.observation_tm1[:, 0] == 2
     assert last.any()
     assert (batch.observation_t[last, 0] == 99).all()
-    assert not batch.terminated_t.any()
+    np.testing.assert_allclose(batch.discount_t, 0.9)
     assert not (batch.observation_tm1[:, 0] == 99).any()
+
+
+def test_n_step_returns_stop_where_episodes_do() -> None:
+    buffer = ReplayBuffer(60, 1, (1,), np.float32)
+    numbered(buffer, 12)  # rows 0-4 an episode that terminates, 5 its last observation, 6-10 another, 11 the newest
+    buffer.terminated[10] = False  # the second is truncated
+    batch = buffer.sample(500, np.random.default_rng(0), discount=0.5, n_step=3)
+    found = {
+        int(o[0]): (float(r), float(d), int(a[0]))
+        for o, r, d, a in zip(batch.observation_tm1, batch.reward_t, batch.discount_t, batch.observation_t)
+    }
+    assert found[1] == (1 + 2 / 2 + 3 / 4, 0.125, 4)
+    assert found[2] == (2 + 3 / 2 + 4 / 4, 0.0, 5)  # terminated in the third step
+    assert found[4] == (4, 0.0, 5)
+    assert found[9] == (9 + 10 / 2, 0.25, 11)  # truncated after two: bootstraps from the last observation
+    assert found[10] == (10, 0.5, 11)
+    clipped = buffer.sample(50, np.random.default_rng(0), discount=0.5, n_step=2, clip_rewards=True)
+    assert clipped.reward_t.max() == 1.5
 
 
 def test_only_changed_segments_are_written_again(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,9 +112,9 @@ def test_only_changed_segments_are_written_again(tmp_path, monkeypatch: pytest.M
         assert loaded is not None
         other = ReplayBuffer(40, 2, (1,), np.float32)
         other.restore(loaded.shards)
-        one, two = (b.sample(64, np.random.default_rng(3)) for b in (buffer, other))
+        one, two = (b.sample(64, np.random.default_rng(3), discount=0.9) for b in (buffer, other))
         np.testing.assert_array_equal(one.observation_tm1, two.observation_tm1)
-        np.testing.assert_array_equal(one.terminated_t, two.terminated_t)
+        np.testing.assert_array_equal(one.discount_t, two.discount_t)
 
 
 def test_mistakes() -> None:
@@ -105,4 +123,4 @@ def test_mistakes() -> None:
     with pytest.raises(ValueError, match="no stack of 4"):
         ReplayBuffer(100, 2, (3, 84, 84), np.uint8, stack=4)
     with pytest.raises(ValueError, match="nothing that can be sampled"):
-        ReplayBuffer(100, 2, (1,), np.float32).sample(1, np.random.default_rng(0))
+        ReplayBuffer(100, 2, (1,), np.float32).sample(1, np.random.default_rng(0), discount=0.9)

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -55,15 +55,13 @@ def _prefetch(typing_context: Any, table: Any, row: Any, column: Any) -> Any:
             builder.module, ir.FunctionType(ir.VoidType(), [byte_pointer, number, number, number]), "llvm.prefetch.p0"
         )
         for_writing, keep_in_all_levels, data = number(1), number(3), number(1)
-        builder.call(
-            instruction, [builder.bitcast(address, byte_pointer), for_writing, keep_in_all_levels, data]
-        )
+        builder.call(instruction, [builder.bitcast(address, byte_pointer), for_writing, keep_in_all_levels, data])
         return context.get_dummy_value()
 
     return types.void(table, row, column), generate
 
 
-@lru_cache(maxsize=None)
+@cache
 def _kernel(P: int, K: int) -> Callable[..., float]:
     """The kernel for rows of P numbers and K negatives, compiled at its first call and cached on disk."""
     ROWS = -(-(K + 1) // TOGETHER) * TOGETHER  # the rows that fill up stay zero and are never written back
@@ -126,7 +124,7 @@ def _kernel(P: int, K: int) -> Callable[..., float]:
                     probability = ONE / (ONE + math.exp(-logit))  # of the right answer
                     step[j] = learning_rate * sign * (ONE - probability)
                     # A logarithm of the product now and then, instead of one for each factor.
-                    product *= probability
+                    product *= float(probability)
                     if product < 1e-200:
                         loss -= math.log(product)
                         product = 1.0

@@ -8,9 +8,9 @@ Mikolov et al. 2013, https://arxiv.org/abs/1310.4546, sections 2.2 and 2.3. At e
 3. K negatives are drawn from the noise distribution (unigram counts to the power 3/4) by Walker's alias method:
    one column and one coin, 8 bytes a word, where word2vec's table takes 400 MB.
 
-Every draw is a pure function of (seed, epoch, position, which draw), so that the windows of a stream depend neither on
-how it is cut into stretches nor on which thread takes which. Draw j of position p is number p (K + 2) + j of the
-sequence of splitmix64 (Steele et al. 2014, https://doi.org/10.1145/2714064.2660195) started at a key of seed and epoch:
+Every draw is a pure function of (seed, epoch, position, which draw), so the windows of a stream depend neither on how
+it is cut into stretches nor on which thread takes which. Draw j of position p is number p (K + 2) + j of the
+splitmix64 sequence (Steele et al. 2014, https://doi.org/10.1145/2714064.2660195) of a key of seed and epoch:
 
     draw 0   the word stays:  u < keep[word]                   u the upper 53 bits as a number in [0, 1)
     draw 1   b = 1 + (upper 32 bits) window / 2^32

@@ -1,4 +1,4 @@
-"""numba: the kept words of the stretch and of its surroundings are gathered once, then each window is a slice of them.
+"""numba: the kept words of the stretch and its surroundings are gathered once, then each window is a slice of them.
 
 All of the random numbers' arithmetic is on `np.uint64`: one signed operand and numba would go over to float64.
 """

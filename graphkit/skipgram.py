@@ -1,0 +1,228 @@
+"""Skip-gram with negative sampling over a stream of word numbers: what `WordVectors.train` runs.
+
+Mikolov, Sutskever, Chen, Corrado & Dean 2013, "Distributed Representations of Words and Phrases and their
+Compositionality", https://arxiv.org/abs/1310.4546. Each kept occurrence of a word is predicted from each word near
+it, against K words drawn from the noise distribution; the loss and the order of the steps are those of
+`neuralcore.kernels.skipgram`, the draws those of `neuralcore.kernels.skipgram_windows`.
+
+Deviations, and why: the negatives are drawn once a window (so a block of rows is fetched once); the share of frequent
+words that stays is the C program's sqrt(t/f) + t/f; the learning rate is set every `CHUNK` positions; the first
+vectors are uniform on ±1/D, as gensim has them.
+
+The stream is cut into chunks. What a chunk draws and its learning rate depend on its number alone, so a run that goes
+on from a checkpoint does what the uninterrupted one does, and threads may take chunks in any order.
+
+Axes: N positions of the stream (words and ends of sentences), V words, D dimension.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from neuralcore.errors import UserError
+from neuralcore.lazy import lazy_import
+from neuralcore.schedules import linear
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from graphkit.vocabulary import Vocabulary
+    from neuralcore.checkpoint import Checkpoint, CheckpointStore, Shard
+    from neuralcore.telemetry import Telemetry
+else:
+    np = lazy_import("numpy")
+
+CHUNK = 1 << 14  # positions of the stream that a thread takes at once, all at one learning rate
+NOISE_POWER = 0.75  # of the counts, for the noise distribution (the paper, section 2.2)
+
+
+@dataclass(frozen=True)
+class SkipGramConfig:
+    """Settings of skip-gram with negative sampling; the defaults are those of word2vec's C program."""
+
+    dimension: int = 100
+    """numbers of a word's vector (the paper: 300)"""
+    window: int = 5
+    """words on each side at most; the size is drawn uniformly from 1 to this (the paper: 5)"""
+    negatives: int = 5
+    """noise words against each true one (the paper: 5 to 20 for small texts, 2 to 5 for large ones)"""
+    epochs: int = 5
+    """passes over the text"""
+    learning_rate: float = 0.025
+    """step size at the start"""
+    minimum_learning_rate: float = 0.0001
+    """step size at the end; in between it falls in a straight line"""
+    sample: float = 1e-3
+    """share of the text above which a word is thinned out, 0 for never (the paper: 1e-5, the C program: 1e-3)"""
+    min_count: int = 5
+    """words that occur less often are left out"""
+    tokenizer: Literal["words", "whitespace"] = "words"
+    """words: runs of letters; whitespace: the text is already cut into words"""
+    lowercase: bool = True
+    """whether Word and word are the same"""
+    seed: int = 0
+    """of everything random"""
+    threads: int = 1
+    """1: the same seed gives the same bytes; more: faster, without locks (Hogwild), and not the same twice"""
+    checkpoint_every: int = 20_000_000
+    """words between two checkpoints of a run folder"""
+
+    def __post_init__(self) -> None:
+        for name in ("dimension", "window", "negatives", "epochs", "min_count", "threads", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if not 0.0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if not 0.0 <= self.minimum_learning_rate <= self.learning_rate:
+            raise ValueError(
+                f"minimum_learning_rate must lie between 0 and learning_rate = {self.learning_rate}, "
+                f"got {self.minimum_learning_rate}"
+            )
+        if not 0.0 <= self.sample <= 1.0:
+            raise ValueError(f"sample is a share of the text, between 0 and 1, got {self.sample}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed must lie between 0 and 2^63 - 1, got {self.seed}")
+
+
+class SkipGramTrainer:
+    """The two tables, how far training has come, and the loop.
+
+    Args:
+        ids: (N,) int32, see `Corpus.ids`.
+
+    Attributes:
+        input_table: `EmbeddingTable` (V, D), the vectors. output_table: likewise, of the words as predicted.
+        chunk: chunks done, of `chunks`. words: words passed over.
+    """
+
+    def __init__(self, ids: np.ndarray, vocabulary: Vocabulary, config: SkipGramConfig):
+        from neuralcore.embedding import EmbeddingTable
+        from neuralcore.kernels.skipgram_windows import alias_table, keep_probabilities
+        from neuralcore.seeding import Generators
+
+        self.ids, self.vocabulary, self.config = ids, vocabulary, config
+        generator = Generators(config.seed).numpy("input_table")
+        self.input_table = EmbeddingTable(len(vocabulary), config.dimension, padded=True)
+        self.input_table.uniform(1.0 / config.dimension, generator)
+        self.output_table = EmbeddingTable(len(vocabulary), config.dimension, padded=True)
+        self.keep = keep_probabilities(vocabulary.counts, config.sample)
+        self.probability, self.alias = alias_table(vocabulary.counts**NOISE_POWER)
+        self.chunks_per_epoch = -(-len(ids) // CHUNK)
+        self.chunks = config.epochs * self.chunks_per_epoch
+        self.chunk = self.words = 0
+
+    def learning_rate(self, chunk: int) -> float:
+        """The step size throughout a chunk: falling linearly with the share of all positions before it."""
+        epoch, part = divmod(chunk, self.chunks_per_epoch)
+        before = epoch * len(self.ids) + part * CHUNK
+        config = self.config
+        return linear(before, config.learning_rate, config.minimum_learning_rate, config.epochs * len(self.ids))
+
+    def train_chunk(self, chunk: int) -> tuple[int, int, float]:
+        """Draw the windows of a chunk and descend on them: its words, its context words, its summed loss."""
+        epoch, part = divmod(chunk, self.chunks_per_epoch)
+        begin, end = part * CHUNK, min((part + 1) * CHUNK, len(self.ids))
+        contexts, loss = self._descend(begin, end, epoch, self.learning_rate(chunk))
+        return int(np.count_nonzero(self.ids[begin:end] >= 0)), contexts, loss
+
+    def _descend(self, begin: int, end: int, epoch: int, learning_rate: float) -> tuple[int, float]:
+        from neuralcore.kernels.skipgram import skipgram
+        from neuralcore.kernels.skipgram_windows import skipgram_windows
+
+        windows = skipgram_windows(
+            self.ids,
+            begin,
+            end,
+            self.keep,
+            self.probability,
+            self.alias,
+            window=self.config.window,
+            negatives=self.config.negatives,
+            seed=self.config.seed,
+            epoch=epoch,
+        )
+        loss = skipgram(self.input_table.storage, self.output_table.storage, *windows, learning_rate)
+        return len(windows.contexts), loss
+
+    def compile(self) -> None:
+        """Compile the kernels, or load them from numba's cache, on no positions at all."""
+        self._descend(0, 0, 0, 0.0)
+
+    def fit(self, telemetry: Telemetry, store: CheckpointStore | None = None) -> None:
+        """Train to the end; report, and save to `store`, on the way."""
+        config = self.config
+        # Between two stops the chunks are independent but for the tables: threads take them as they come.
+        cadence = max(config.checkpoint_every // CHUNK, 1)
+        with _mapper(config.threads) as map_chunks:
+            while self.chunk < self.chunks:
+                epoch = self.chunk // self.chunks_per_epoch
+                stop = min((self.chunk // cadence + 1) * cadence, (epoch + 1) * self.chunks_per_epoch)
+                loss, pairs, metrics = 0.0, 0, {}
+                for done, (words, contexts, summed) in enumerate(
+                    map_chunks(self.train_chunk, range(self.chunk, stop))
+                ):
+                    self.words += words
+                    loss, pairs = loss + summed, pairs + contexts
+                    rate = self.learning_rate(self.chunk + done)
+                    metrics = {"epoch": epoch + 1, "loss": loss / max(pairs, 1), "learning_rate": rate}
+                    if telemetry.due():
+                        telemetry.show(self.words, metrics)
+                if not math.isfinite(loss):
+                    raise UserError(
+                        f"the loss became {loss} in epoch {epoch + 1}: lower learning_rate = {config.learning_rate}"
+                    )
+                self.chunk = stop
+                telemetry.record(self.words, metrics)
+                if store is not None and (stop % cadence == 0 or stop == self.chunks):
+                    store.save(self.words, *self.state())
+                if stop == self.chunks:
+                    telemetry.show(self.words, metrics, last=True)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
+        """Everything needed to go on; the random draws need no state."""
+        from neuralcore.checkpoint import Shard
+
+        shards = {"input": Shard(self.input_table.arrays()), "output": Shard(self.output_table.arrays())}
+        return {"chunk": self.chunk, "words": self.words, "text": self.fingerprint}, shards
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Become what `state` was taken from.
+
+        Raises:
+            UserError: that was of another text.
+        """
+        if checkpoint.state["text"] != self.fingerprint:
+            raise UserError(
+                f"{checkpoint.folder} was trained on another text, the files have changed since: restore them, or "
+                "choose another --run"
+            )
+        self.input_table.restore(checkpoint.shards["input"])
+        self.output_table.restore(checkpoint.shards["output"])
+        self.chunk, self.words = checkpoint.state["chunk"], checkpoint.state["words"]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with any word of the text that is in the vocabulary."""
+        digest = hashlib.sha256("\n".join(self.vocabulary.words).encode())
+        digest.update(self.ids.data)
+        return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _mapper(threads: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """`map`, by so many threads; the results come in order in either case."""
+    if threads == 1:
+        yield map
+        return
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the chunks in work, not for those in line

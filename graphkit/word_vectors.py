@@ -1,0 +1,230 @@
+"""WordVectors: a vector for every word of a text, asked for neighbours and analogies, kept on disk.
+
+words = WordVectors.train("corpus.txt", dimension=100, window=5, negatives=5, run="runs/words")
+words.neighbours("king")                            # [("queen", 0.71), …], by the cosine
+words.analogy("man", "king", "woman")               # "man is to king as woman is to …"
+words.save("vectors"); WordVectors.load("vectors")  # hashed, pickle-free
+words.save_word2vec("vectors.txt")                  # for other programs
+
+How they are learnt is in `graphkit.skipgram`. Axes: V words, D dimension.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphkit.skipgram import SkipGramConfig, SkipGramTrainer
+from neuralcore.errors import UserError, nearest
+from neuralcore.lazy import lazy_import
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from graphkit.vocabulary import Vocabulary
+else:  # imported when first used, so that `graphkit words --help` answers at once
+    np = lazy_import("numpy")
+
+KIND = "word_vectors"
+IN_MEMORY = 1 << 27  # words (512 MB of numbers) above which a run keeps its stream in a memory-mapped file
+
+
+@dataclass(frozen=True)
+class Training:
+    """What one call of `WordVectors.train` did."""
+
+    words: int
+    """words of the vocabulary passed over, 0 if the run had already been finished"""
+    seconds: float
+    """what that took, without reading the text"""
+
+
+class WordVectors:
+    """V words and their vectors.
+
+    Args:
+        vocabulary: the words and their counts.
+        matrix: (V, D) float32, row i for word i.
+        config: how they were trained.
+
+    Attributes:
+        training: a `Training` if they were trained just now, None if they were loaded.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, matrix: np.ndarray, config: SkipGramConfig):
+        self.vocabulary, self.matrix, self.config = vocabulary, matrix, config
+        self.training: Training | None = None
+
+    @classmethod
+    def train(
+        cls,
+        corpus: str | Path | Sequence[str | Path],
+        config: SkipGramConfig | None = None,
+        *,
+        run: str | Path | None = None,
+        **settings: Any,
+    ) -> WordVectors:
+        """Learn vectors from text.
+
+        Args:
+            corpus: one or more UTF-8 text files (also .gz, .xz), a line a sentence, or "sample:tinyshakespeare".
+            config: see `SkipGramConfig`; `settings` are fields of it, for short.
+            run: a run folder, for progress, metrics, checkpoints and, in the end, `vectors/`. A run that was
+                killed goes on by the same call, and with one thread ends with the same bytes.
+
+        Raises:
+            UserError: a text cannot be read or leaves no word; the run folder is in use or holds a run of other
+                settings or another text; the loss is no longer finite.
+
+        >>> WordVectors.train("corpus.txt", dimension=100, window=5, epochs=5).neighbours("king")  # doctest: +SKIP
+        """
+        from graphkit.corpus import Corpus
+        from graphkit.samples import resolve
+        from graphkit.vocabulary import Vocabulary
+        from neuralcore.config import to_mapping
+        from neuralcore.run_folder import RunFolder
+        from neuralcore.telemetry import Telemetry
+
+        config = _with(config or SkipGramConfig(), settings)
+        named = [corpus] if isinstance(corpus, (str, Path)) else list(corpus)
+        text = Corpus([resolve(c) for c in named], tokenizer=config.tokenizer, lowercase=config.lowercase)
+        vocabulary = Vocabulary.count(text.sentences(), config.min_count)
+        with contextlib.ExitStack() as stack:
+            folder = file = store = None
+            if run is not None:
+                folder = Path(run)
+                kept = {"corpus": [str(c) for c in named], "run": str(run), "config": to_mapping(config)}
+                may_differ = ("run", "config.threads", "config.checkpoint_every")
+                store = stack.enter_context(RunFolder(folder, kept, may_differ)).checkpoints
+                if vocabulary.total > IN_MEMORY:
+                    file = folder / "ids.npy"
+                    stack.callback(file.unlink, missing_ok=True)
+            trainer = SkipGramTrainer(text.ids(vocabulary, file), vocabulary, config)
+            checkpoint = store.load() if store else None
+            if checkpoint is not None:
+                trainer.restore(checkpoint)
+            before = trainer.words
+            total = config.epochs * vocabulary.total
+            trainer.compile()  # before the clock starts
+            with Telemetry(total, "words", title="words", folder=folder, start=before) as telemetry:
+                started = time.monotonic()
+                trainer.fit(telemetry, store)
+                seconds = time.monotonic() - started
+            vectors = cls(vocabulary, trainer.input_table.weight.copy(), config)
+            vectors.training = Training(trainer.words - before, seconds)
+            if folder is not None:
+                vectors.save(folder / "vectors")
+        return vectors
+
+    # -- asking -------------------------------------------------------------------------------------------------
+
+    @property
+    def words(self) -> list[str]:
+        """The words, the commonest first."""
+        return self.vocabulary.words
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.vocabulary
+
+    def __getitem__(self, word: str) -> np.ndarray:
+        """(D,) float32; an unknown word raises a UserError that names similar ones."""
+        return self.matrix[self.vocabulary[word]]
+
+    @cached_property
+    def unit(self) -> np.ndarray:
+        """(V, D) float32: the vectors at length one."""
+        length = np.linalg.norm(self.matrix, axis=1, keepdims=True)
+        return self.matrix / np.maximum(length, np.finfo(np.float32).tiny)
+
+    def similarity(self, a: str, b: str) -> float:
+        """The cosine of two words' vectors, between -1 and 1."""
+        return float(self.unit[self.vocabulary[a]] @ self.unit[self.vocabulary[b]])
+
+    def neighbours(self, word: str, k: int = 10) -> list[tuple[str, float]]:
+        """The k words of the largest cosine with a word, the nearest first; itself is left out."""
+        number = self.vocabulary[word]
+        return self._nearest(self.unit[number], [number], k)
+
+    def analogy(self, a: str, b: str, c: str, k: int = 10) -> list[tuple[str, float]]:
+        """ "a is to b as c is to …": the k words nearest to b - a + c, at length one each; a, b, c are left out."""
+        numbers = self.vocabulary.ids([a, b, c])
+        minus, plus, plus_too = self.unit[numbers]
+        direction = plus - minus + plus_too
+        return self._nearest(direction / max(float(np.linalg.norm(direction)), 1e-30), numbers.tolist(), k)
+
+    def _nearest(self, direction: np.ndarray, left_out: list[int], k: int) -> list[tuple[str, float]]:
+        if k < 1:
+            raise UserError(f"k = {k}: ask for at least 1 neighbour")
+        cosines = self.unit @ direction
+        cosines[left_out] = -np.inf
+        order = np.argsort(-cosines, kind="stable")[: min(k, len(self) - len(set(left_out)))]
+        return [(self.words[i], float(cosines[i])) for i in order]
+
+    # -- keeping ------------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path) -> Path:
+        """Write words, counts, vectors and settings into a folder, in place of what it held."""
+        from graphkit.vectors_folder import write_vectors
+        from neuralcore.config import to_mapping
+
+        columns = {"word": self.words, "count": self.vocabulary.counts.tolist()}
+        return write_vectors(
+            Path(folder), KIND, {"vectors": self.matrix}, columns, {"config": to_mapping(self.config)}
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path) -> WordVectors:
+        """The vectors that `save` wrote, in that folder or a run folder's `vectors/`.
+
+        Raises:
+            UserError: there are none, or a file is not as it was written.
+        """
+        from graphkit.vectors_folder import read_vectors
+        from graphkit.vocabulary import Vocabulary
+        from neuralcore.config import from_mapping
+
+        arrays, columns, manifest = read_vectors(Path(folder), KIND)
+        config = from_mapping(SkipGramConfig, manifest["config"])
+        return cls(Vocabulary(columns["word"], columns["count"]), arrays["vectors"], config)
+
+    def save_word2vec(self, path: str | Path) -> Path:
+        """Write word2vec's text format, which most other programs read: `V D`, then a line a word.
+
+        Numbers have the digits that give the same float32 back.
+
+        Raises:
+            UserError: a word has white space in it, which the format cannot hold, or the file cannot be written.
+        """
+        from neuralcore.checkpoint import write_text
+
+        for word in self.words:
+            if word.split() != [word]:
+                raise UserError(f"the word {word!r} has white space, which word2vec's text format cannot hold")
+        rows = (" ".join([word, *row.astype(str)]) for word, row in zip(self.words, self.matrix))
+        path = Path(path)
+        try:
+            write_text(path, "\n".join([f"{len(self)} {self.matrix.shape[1]}", *rows]) + "\n")
+        except OSError as error:
+            raise UserError(f"{path} could not be written ({error.strerror})") from None
+        return path
+
+
+def _with(config: SkipGramConfig, settings: dict[str, Any]) -> SkipGramConfig:
+    """The config with some fields changed; an unknown field or a contradiction is the caller's to mend."""
+    known = [field.name for field in dataclasses.fields(config)]
+    for name in settings:
+        if name not in known:
+            raise UserError(f"unknown setting {name!r}: {nearest(name, known)}")
+    try:
+        return dataclasses.replace(config, **settings)
+    except ValueError as error:
+        raise UserError(str(error)) from None

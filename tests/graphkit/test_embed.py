@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from graphkit.cli import main
+from graphkit.embed import EmbedConfig, GraphEmbedding
+from graphkit.evaluation import HEADS, TAILS, Ranking, rank
+from graphkit.graph import Graph
+from neuralcore.errors import UserError
+
+SMALL = EmbedConfig(dimension=16, epochs=3, batch_size=20, negatives=10, learning_rate=0.3)
+
+
+def families(count: int = 12, size: int = 5) -> Graph:
+    """Families of people: parent_of from the first two to the others, married between the two, both ways."""
+    names = [f"f{f}p{p}" for f in range(count) for p in range(size)]
+    edges = []
+    for f in range(count):
+        base = f * size
+        edges += [(base + a, 0, base + b) for a in (0, 1) for b in range(2, size)]
+        edges += [(base, 1, base + 1), (base + 1, 1, base)]
+    rows = np.array(edges)
+    held = np.random.default_rng(0).permutation(len(rows))
+    return Graph.of(names, ["parent_of", "married"], {"train": rows[held[12:]], "test": rows[held[:12]]})
+
+
+def vectors(embedding: GraphEmbedding) -> bytes:
+    return embedding.table.weight.tobytes() + embedding.relation_weight.numpy().tobytes()
+
+
+def test_ranks_by_hand_with_ties_and_filter() -> None:
+    scores = torch.tensor([[0.5, 0.9, 0.5, 0.1], [1.0, 1.0, 1.0, 1.0]])
+    edges = np.array([[0, 0, 2], [1, 0, 3]])
+    known = np.array([[0, 0, 2], [0, 0, 1], [1, 0, 3], [1, 0, 0]])
+
+    def score(given: np.ndarray, relation: np.ndarray, side: int) -> torch.Tensor:
+        # The tails of entities 0 and 1; the heads are scored so that the true one is alone at the top.
+        return scores[given] if side == TAILS else torch.eye(4)[[0, 1]]
+
+    raw = rank(score, edges, known, 4, filtered=False)
+    # 0.5 against 0.9, 0.5, 0.1: one better, one equal -> 2.5. All equal: 1 + 3/2.
+    assert raw.tolist() == [2.5, 2.5, 1.0, 1.0]
+    filtered = rank(score, edges, known, 4)
+    assert filtered.tolist() == [1.5, 2.0, 1.0, 1.0]  # entity 1 left out; entity 0 left out
+    ranking = Ranking.of(filtered)
+    assert ranking.mrr == pytest.approx((1 / 1.5 + 1 / 2 + 1 + 1) / 4)
+    assert (ranking.hits_1, ranking.hits_3, ranking.mr, ranking.queries) == (0.5, 1.0, 1.375, 4)
+
+
+@pytest.mark.parametrize("operator", ["translation", "complex_diagonal"])
+def test_ranks_against_brute_force(operator: str) -> None:
+    graph = families()
+    embedding = GraphEmbedding(graph, SMALL, operator=operator, seed=1).fit()
+    edges, count = graph.edges["test"], len(graph.entities)
+    known = {tuple(e) for e in graph.all_edges().tolist()}
+    expected: dict[bool, list[float]] = {True: [], False: []}
+    for side in (TAILS, HEADS):
+        for head, relation, tail in edges.tolist():
+            given, true = (head, tail) if side == TAILS else (tail, head)
+            scores = embedding.score(np.array([given]), np.array([relation]), side)[0].tolist()
+            for filtered in (True, False):
+                better = equal = 0
+                for other in range(count):
+                    edge = (head, relation, other) if side == TAILS else (other, relation, tail)
+                    if other == true or (filtered and edge in known):
+                        continue
+                    better += scores[other] > scores[true]
+                    equal += scores[other] == scores[true]
+                expected[filtered].append(1 + better + equal / 2)
+    for filtered, ranks in expected.items():
+        found = rank(embedding.score, edges, graph.all_edges(), count, filtered=filtered)
+        # A batch's matrix product rounds otherwise than a single row's: near-ties may swap.
+        np.testing.assert_allclose(found, ranks, atol=1.0)
+        assert np.mean(found == ranks) > 0.9
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"operator": "complex_diagonal", "n3": 0.02},
+        {"operator": "diagonal", "comparator": "cosine", "loss": "ranking", "margin": 0.5},
+        {"operator": "translation", "comparator": "l2", "loss": "ranking"},
+        {"operator": "translation", "comparator": "squared_l2", "loss": "logistic", "learning_rate": 0.1},
+    ],
+    ids=lambda s: s["operator"],
+)
+def test_a_planted_graph_is_learned(settings: dict) -> None:
+    graph = families()
+    ranking = GraphEmbedding(graph, SMALL, **{"epochs": 80, **settings}).fit().evaluate()
+    chance = np.mean(1 / np.arange(1, 61))
+    assert ranking.mrr > 5 * chance  # 0.08 by chance
+
+
+def test_known_edges_are_predicted() -> None:
+    embedding = GraphEmbedding(families(), SMALL, epochs=80).fit()
+    train = embedding.graph.train
+    head, _, tail = train[train[:, 1] == 1][0]
+    names = embedding.graph.entities
+    assert names[tail] in [n for n, _ in embedding.predict(head=names[head], relation="married", k=3)]
+    assert names[head] in [n for n, _ in embedding.predict(relation="married", tail=names[tail], k=3)]
+    assert len(embedding.predict(head=names[0], relation="married", k=1000)) == len(names)
+    with pytest.raises(UserError, match="either head or tail"):
+        embedding.predict(head="f0p0", relation="married", tail="f0p1")
+    with pytest.raises(UserError, match="unknown relation 'maried': did you mean 'married'"):
+        embedding.predict(head="f0p0", relation="maried")
+    with pytest.raises(UserError, match="unknown entity"):
+        embedding.predict(head="f0p99", relation="married")
+    with pytest.raises(UserError, match="no 'valid' edges"):
+        embedding.evaluate("valid")
+
+
+def test_same_seed_same_bytes() -> None:
+    one, two, three = (GraphEmbedding(families(), SMALL, seed=s).fit() for s in (1, 1, 2))
+    assert vectors(one) == vectors(two) != vectors(three)
+
+
+def test_going_on_equals_never_stopping(tmp_path: Path) -> None:
+    whole = GraphEmbedding(families(), SMALL, seed=1).fit(4)
+    GraphEmbedding(families(), SMALL, seed=1).fit(2, folder=tmp_path)
+    again = GraphEmbedding(families(), SMALL, seed=1).fit(4, folder=tmp_path)
+    assert vectors(whole) == vectors(again)
+    assert [json.loads(r)["epoch"] for r in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3, 4]
+
+
+CHANGES = {
+    "operator": "translation",
+    "comparator": "cosine",
+    "loss": "logistic",
+    "margin": 0.5,
+    "dimension": 8,
+    "epochs": 2,
+    "batch_size": 30,
+    "negatives": 5,
+    "learning_rate": 0.1,
+    "n3": 0.1,
+    "init_scale": 0.2,
+}
+
+
+@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(EmbedConfig)])
+def test_every_field_changes_something(name: str) -> None:
+    base = {"loss": "ranking"} if name == "margin" else {}
+    one = GraphEmbedding(families(), SMALL, **base).fit()
+    two = GraphEmbedding(families(), SMALL, **base, **{name: CHANGES[name]}).fit()
+    assert vectors(one) != vectors(two)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dimension": 0}, "dimension must be 1 or more, got 0"),
+        ({"dimension": 7}, "even dimension, got 7"),
+        ({"learning_rate": -1.0}, r"learning_rate must be above 0, got -1\.0"),
+        ({"n3": -0.1}, r"n3 must be 0 or more, got -0\.1"),
+    ],
+)
+def test_contradictions_die_in_the_config(change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(SMALL, **change)
+
+
+def test_saved_and_loaded(tmp_path: Path) -> None:
+    embedding = GraphEmbedding(families(), SMALL, seed=1).fit()
+    embedding.save(tmp_path / "vectors")
+    loaded = GraphEmbedding.load(tmp_path)
+    assert vectors(embedding) == vectors(loaded)
+    assert loaded.graph.entities == embedding.graph.entities
+    assert loaded.config == embedding.config
+    assert loaded.evaluate() == embedding.evaluate()
+    embedding.fit(4).save(tmp_path / "vectors")  # in place of the old one, whose files go
+    assert len(list((tmp_path / "vectors").iterdir())) == 3
+    for path in (tmp_path / "vectors").iterdir():
+        data = path.read_bytes()
+        path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+        with pytest.raises(UserError, match=r"damaged|holds"):
+            GraphEmbedding.load(tmp_path)
+        path.write_bytes(data)
+    assert GraphEmbedding.load(tmp_path).epoch == 4
+    with pytest.raises(UserError, match="holds no vectors"):
+        GraphEmbedding.load(tmp_path / "nowhere")
+
+
+def test_a_diverging_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="lower the learning rate"), np.errstate(all="ignore"):
+        GraphEmbedding(families(), SMALL, learning_rate=1e30, operator="diagonal").fit(folder=tmp_path)
+
+
+def write_families(folder: Path) -> None:
+    graph = families()
+    folder.mkdir()
+    for split, rows in graph.edges.items():
+        lines = [f"{graph.entities[h]}\t{graph.relations[r]}\t{graph.entities[t]}\n" for h, r, t in rows]
+        (folder / f"{split}.tsv").write_text("".join(lines))
+
+
+def test_the_commands(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_families(here / "g")
+    Path("p.toml").write_text('graph = "g"\n[config]\ndimension = 8\nepochs = 2\n')
+    assert main(["embed", "p.toml", "--run", "r", "--epochs", "3"]) == 0
+    out = capfd.readouterr().out
+    assert "60 entities, 2 relations, edges: 84 train, 12 test" in out
+    assert "test: filtered MRR" in out
+    assert {p.name for p in Path("r").iterdir()} >= {
+        "vectors",
+        "card.md",
+        "config.toml",
+        "test.json",
+        "metrics.jsonl",
+    }
+    assert main(["evaluate", "r"]) == 0
+    assert capfd.readouterr().out.splitlines()[0] in out
+    assert main(["search", "r", "f0p0", "--k", "3", "--format", "csv"]) == 0
+    assert capfd.readouterr().out.count("f0p0") >= 3
+    for words, message in [
+        (["embed", "p.toml", "--run", "r", "--seed", "9"], "seed = 0, not 9"),
+        (["embed", "nothing.tsv"], "no edge list nothing.tsv"),
+        (["embed", "sample:wn18"], "did you mean 'wn18rr'"),
+        (["embed", "g", "--dimension", "7"], "even dimension, got 7"),
+        (["embed", "g", "--dimensions", "7"], "did you mean '--dimension'"),
+        (["evaluate", "r", "--split", "valid"], "no 'valid' edges"),
+        (["evaluate", "g"], "holds no vectors"),
+    ]:
+        assert main(words) == 2
+        err = capfd.readouterr().err
+        assert message in err
+        assert len(err.strip().splitlines()) == 1
+    assert sorted(p.name for p in here.iterdir()) == ["g", "p.toml", "r"]
+
+
+@pytest.mark.faults
+def test_kill_9_and_the_same_command_gives_the_same_bytes(here: Path) -> None:
+    write_families(here / "g")
+    command = [sys.executable, "-m", "graphkit.cli", "embed", "g", "--epochs", "400", "--threads", "1", "--run"]
+    subprocess.run([*command, "whole"], check=True, capture_output=True)
+    kills = 0
+    while True:
+        process = subprocess.Popen([*command, "killed"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(timeout=4.0 + 0.7 * kills)
+            break
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            kills += 1
+            time.sleep(0.1)
+    assert kills >= 1
+    names = [sorted(p.name for p in Path(run, "vectors").glob("arrays_*")) for run in ("whole", "killed")]
+    assert names[0] == names[1]  # the names carry the hashes
+    assert Path("whole/metrics.jsonl").read_bytes() == Path("killed/metrics.jsonl").read_bytes()
+
+
+@pytest.mark.learning
+@pytest.mark.parametrize("seed", [0, 1])
+def test_wn18rr(seed: int) -> None:
+    from graphkit import samples
+    from neuralcore.config import find_config, from_mapping, read_toml
+
+    path = find_config("configs/graph/wn18rr.toml")
+    config = from_mapping(EmbedConfig, read_toml(path)["config"], path)
+    embedding = GraphEmbedding(Graph.read(samples.path("wn18rr")), config, seed=seed).fit()
+    assert embedding.evaluate().mrr > 0.435  # 0.451 on seed 0
