@@ -112,7 +112,7 @@ class WordVectors:
             before = trainer.words
             total = config.epochs * vocabulary.total
             trainer.compile()  # before the clock starts
-            with Telemetry(total, "words", title="words", folder=folder, start=before) as telemetry:
+            with Telemetry(total, "words", title="skip-gram", folder=folder, start=before) as telemetry:
                 started = time.monotonic()
                 trainer.fit(telemetry, store)
                 seconds = time.monotonic() - started

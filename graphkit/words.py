@@ -103,13 +103,15 @@ def neighbour_lines(vectors: WordVectors, shown: Sequence[str]) -> list[str]:
         shown: the words, as they are in the vocabulary; empty for the commonest words of five letters and more, which
             are seldom the and of.
 
-    Raises:
-        UserError: a word is not in the vocabulary.
+    A word that is not known has its line say so: a slip in `--show` is no reason to fail after hours of training.
     """
     chosen = list(shown) or [word for word in vectors.words if len(word) >= 5][:SHOWN]
     width = max(map(len, chosen), default=0)
-    return [
-        f"{word:<{width}}  "
-        + "  ".join(f"{other} {cosine:.2f}" for other, cosine in vectors.neighbours(word, NEIGHBOURS))
-        for word in chosen
-    ]
+    lines = []
+    for word in chosen:
+        try:
+            nearest = "  ".join(f"{other} {cosine:.2f}" for other, cosine in vectors.neighbours(word, NEIGHBOURS))
+        except UserError as error:
+            nearest = f"({error})"
+        lines.append(f"{word:<{width}}  {nearest}")
+    return lines

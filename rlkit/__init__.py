@@ -2,7 +2,7 @@
 
 from rlkit import DQN, value_iteration
 plan = value_iteration(gym.make("GridWorld-v0"), discount=0.99)
-agent = DQN("CartPole-v1", seed=0).learn(50_000)
+agent = DQN("CartPole-v1", seed=0).learn(60_000)
 """
 
 from __future__ import annotations

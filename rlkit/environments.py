@@ -42,7 +42,7 @@ def _made(maker: str, env_id: str, arguments: dict[str, Any], *positional: int) 
         return getattr(importlib.import_module("envs"), maker)(env_id, *positional, **arguments)
     except (ValueError, TypeError, KeyError, AssertionError, ModuleNotFoundError, gym.error.Error) as error:
         reason = str(error).split(" was raised from the environment creator")[0]
-        raise UserError(f"environment {env_id}: {reason}") from None
+        raise UserError(reason if env_id in reason else f"environment {env_id}: {reason}") from None
 
 
 def parse_env_args(words: Sequence[str]) -> dict[str, Any]:

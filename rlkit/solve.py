@@ -6,17 +6,14 @@ rlkit solve FrozenLake-v1 --env-args map_name=8x8 --method policy-iteration --pl
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
-from neuralcore.errors import UserError, nearest
+from neuralcore.errors import UserError
+from rlkit.environments import make_env, parse_env_args
 
 # Gymnasium and NumPy are imported where they are used: together they would double the time of `--help`.
 
@@ -60,7 +57,7 @@ def solve(arguments: SolveArguments) -> int:
     limits = {"tolerance": arguments.tolerance, "max_iterations": arguments.max_iterations}
     given = {name: value for name, value in limits.items() if value is not None}
 
-    environment = make_environment(arguments.env, parse_env_args(arguments.env_args))
+    environment = make_env(arguments.env, **parse_env_args(arguments.env_args))
     try:
         solution = planner(environment, discount=arguments.discount, **given)
     finally:
@@ -74,63 +71,3 @@ def solve(arguments: SolveArguments) -> int:
     if arguments.out is not None:
         print(f"written to {solution.save(arguments.out)}")
     return 0 if solution.converged else 1
-
-
-def parse_env_args(words: tuple[str, ...]) -> dict[str, Any]:
-    """`("slip=0.1", "layout=cliff")` -> `{"slip": 0.1, "layout": "cliff"}`: TOML values, bare words as strings.
-
-    Raises:
-        UserError: a word that is not name=value, or a name given twice.
-    """
-    out: dict[str, Any] = {}
-    for word in words:
-        name, equals, text = word.partition("=")
-        if not (equals and name.isidentifier()):
-            raise UserError(f"--env-args {word!r} is not name=value, as slip=0.1")
-        if name in out:
-            raise UserError(f"--env-args gives {name} twice: {out[name]!r} and {text!r}")
-        try:
-            out[name] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            out[name] = {"True": True, "False": False}.get(text, text)
-    return out
-
-
-def make_environment(name: str, arguments: dict[str, Any]) -> Any:
-    """`gym.make` with our own environments registered, and its errors in one line.
-
-    Raises:
-        UserError: an unknown id, an argument the environment does not take, or a value it refuses.
-    """
-    import gymnasium as gym
-
-    importlib.import_module("envs")  # by name: rlkit does not know which environments there are
-    try:
-        return gym.make(name, disable_env_checker=True, **arguments)
-    except ModuleNotFoundError as error:
-        raise UserError(f"environment {name!r}: {error}") from None
-    except gym.error.UnregisteredEnv:
-        raise UserError(f"unknown environment {name!r}: {nearest(name, _tabular_ids(gym.registry))}") from None
-    except (gym.error.Error, TypeError, ValueError, KeyError, AssertionError) as error:
-        if arguments and (unknown := re.search(r"unexpected keyword argument '(\w+)'", str(error))):
-            takes = _parameters(gym, name)
-            raise UserError(f"{name} takes no argument {unknown[1]!r}: {nearest(unknown[1], takes)}") from None
-        reason = str(error).split(" was raised from the environment creator")[0]
-        given = f" with {arguments}" if arguments else ""
-        raise UserError(f"{name} cannot be made{given}: {reason}") from None
-
-
-def _tabular_ids(registry: Any) -> list[str]:
-    """Ids of environments with a model: ours but the probes, and Gymnasium's toy-text ones but Blackjack."""
-    entries = {name: str(spec.entry_point) for name, spec in registry.items()}
-    return [
-        name
-        for name, entry in entries.items()
-        if entry.startswith(("envs.", "gymnasium.envs.toy_text")) and not re.search("probe|blackjack", entry)
-    ]
-
-
-def _parameters(gym: Any, name: str) -> list[str]:
-    """The arguments an environment's class takes."""
-    creator = gym.envs.registration.load_env_creator(gym.spec(name.rpartition(":")[2]).entry_point)
-    return [p for p in inspect.signature(creator).parameters if p not in ("self", "kwargs")]

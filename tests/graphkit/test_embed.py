@@ -110,6 +110,9 @@ def test_known_edges_are_predicted() -> None:
     assert names[tail] in [n for n, _ in embedding.predict(head=names[head], relation="married", k=3)]
     assert names[head] in [n for n, _ in embedding.predict(relation="married", tail=names[tail], k=3)]
     assert len(embedding.predict(head=names[0], relation="married", k=1000)) == len(names)
+    new = [n for n, _ in embedding.predict(head=names[head], relation="married", k=1000, new_only=True)]
+    assert names[tail] not in new
+    assert len(new) == len(names) - 1
     with pytest.raises(UserError, match="either head or tail"):
         embedding.predict(head="f0p0", relation="married", tail="f0p1")
     with pytest.raises(UserError, match="unknown relation 'maried': did you mean 'married'"):
@@ -123,6 +126,73 @@ def test_known_edges_are_predicted() -> None:
 def test_same_seed_same_bytes() -> None:
     one, two, three = (GraphEmbedding(families(), SMALL, seed=s).fit() for s in (1, 1, 2))
     assert vectors(one) == vectors(two) != vectors(three)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_the_number_of_threads_changes_no_byte(threads: int) -> None:
+    """A step of 2 x 400 questions is cut into parts by its size alone."""
+    graph = families(count=150)
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for count in (1, threads):
+            torch.set_num_threads(count)
+            found.append(vectors(GraphEmbedding(graph, SMALL, batch_size=400, n3=0.01, epochs=2).fit()))
+            assert torch.get_num_threads() == count  # fit gives them back
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1]
+
+
+def test_a_step_is_the_same_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = (GraphEmbedding(families(), SMALL, n3=0.01, epochs=1) for _ in range(2))
+    one.fit()
+    monkeypatch.setattr("graphkit.embed.PART", 7)
+    two.fit()
+    np.testing.assert_allclose(two.table.weight, one.table.weight, rtol=1e-4, atol=1e-5)
+
+
+def test_a_step_against_the_dense_formula() -> None:
+    """One step is Adagrad on loss + n3·Σ|·|³, differentiated over whole tables, nothing gathered."""
+    from graphkit.losses import softmax
+    from graphkit.operators import complex_diagonal, modulus
+
+    embedding = GraphEmbedding(families(), SMALL, n3=0.05, batch_size=1000, negatives=5, epochs=1)
+    weight = embedding.table.tensor().clone().requires_grad_()
+    relations = embedding.relation_weight.clone().requires_grad_()
+    heads, kinds, tails = torch.from_numpy(embedding.graph.train).T
+    given, true = torch.cat([heads, tails]), torch.cat([tails, heads])
+    x, w = weight[given], relations[torch.cat([kinds, kinds + 2])]
+    # All 60 entities occur in this one batch, so its pool is everyone whichever negatives are drawn.
+    loss = softmax(complex_diagonal(x, w) @ weight.T, true)
+    (loss + 0.05 * sum(modulus("complex_diagonal", v).pow(3).sum() for v in (x, w, weight[true]))).backward()
+    assert weight.grad is not None
+    assert relations.grad is not None
+    with torch.no_grad():
+        weight -= 0.3 * weight.grad / weight.grad.square().mean(1, keepdim=True).sqrt()
+        relations -= 0.3 * relations.grad / relations.grad.abs()
+    embedding.fit()
+    assert len(np.unique(embedding.graph.train[:, [0, 2]])) == 60
+    torch.testing.assert_close(embedding.table.tensor(), weight.detach(), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(embedding.relation_weight, relations.detach(), rtol=1e-3, atol=1e-4)
+
+
+def test_checkpoints_of_other_edges_are_refused(tmp_path: Path) -> None:
+    GraphEmbedding(families(), SMALL).fit(1, folder=tmp_path)
+    with pytest.raises(UserError, match="learned from other edges"):
+        GraphEmbedding(families(count=13), SMALL).fit(2, folder=tmp_path)
+
+
+def test_scores_that_are_no_numbers_earn_nothing() -> None:
+    def score(given: np.ndarray, relation: np.ndarray, side: int) -> torch.Tensor:
+        return torch.tensor([[0.5, float("nan"), float("nan"), 0.1]])
+
+    edges = np.array([[3, 0, 0]])
+    with pytest.raises(UserError, match="not finite"):
+        rank(score, np.array([[0, 0, 1]]), edges, 4)
+    # Two scores of NaN are two ties, not two that are beaten: 1 + 2/2, then as the head 1 + 1 + 2/2.
+    assert rank(score, edges, edges, 4).tolist() == [2.0, 3.0]
+    assert rank(score, edges, np.array([[3, 0, 0], [3, 0, 2], [3, 0, 2]]), 4).tolist() == [1.5, 3.0]
 
 
 def test_going_on_equals_never_stopping(tmp_path: Path) -> None:
@@ -163,6 +233,9 @@ def test_every_field_changes_something(name: str) -> None:
         ({"dimension": 7}, "even dimension, got 7"),
         ({"learning_rate": -1.0}, r"learning_rate must be above 0, got -1\.0"),
         ({"n3": -0.1}, r"n3 must be 0 or more, got -0\.1"),
+        ({"init_scale": float("nan")}, "init_scale must be above 0, got nan"),
+        ({"margin": 2.0}, r"margin 2\.0 belongs to the ranking loss, but the loss is softmax"),
+        ({"margin": -2.0, "loss": "ranking"}, r"margin must be above 0, got -2\.0"),
     ],
 )
 def test_contradictions_die_in_the_config(change: dict, message: str) -> None:

@@ -38,7 +38,7 @@ def test_two_columns_are_one_relation(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"a\tr\tb\na\tr\n", r"e\.tsv:2: 2 columns, expected 3"),
-        (b"a b c\n", r"e\.tsv:1: 1 columns, expected 2 or 3 separated by tabs"),
+        (b"a b c\n", r"e\.tsv:1: 1 column, expected 2 or 3 separated by tabs"),
         (b"a\tr\tb\n\tr\tb\n", r"e\.tsv:2: column 1 is empty"),
         (b"a\tr\tb\na\tr\t\xff\n", r"e\.tsv:2: byte 10 is not UTF-8"),
         (b"a\tr\tb\na\tr\t\0\n", r"e\.tsv:2: NUL byte"),
@@ -49,6 +49,28 @@ def test_bad_rows_name_file_and_line(tmp_path: Path, content: bytes, message: st
     (tmp_path / "e.tsv").write_bytes(content)
     with pytest.raises(UserError, match=message):
         Graph.read(tmp_path / "e.tsv")
+
+
+def test_names_are_taken_as_they_stand(tmp_path: Path) -> None:
+    """Neither quotes nor spaces nor what other readers take for "missing" is special; a byte order mark is."""
+    content = '\ufeff"a\tis\tNA\r\nnull\tis\t c \n\n1\tis\t日本'
+    (tmp_path / "e.tsv").write_bytes(content.encode())
+    graph = Graph.read(tmp_path / "e.tsv")
+    assert graph.entities == ['"a', "null", "1", "NA", " c ", "日本"]
+    np.testing.assert_array_equal(graph.train, [[0, 0, 3], [1, 0, 4], [2, 0, 5]])
+
+
+def test_saved_and_read_again(tmp_path: Path) -> None:
+    graph = Graph.of(["a", "b"], ["r"], {"train": np.array([[0, 0, 1], [0, 0, 1]]), "test": np.array([[1, 0, 1]])})
+    again = Graph.read(graph.save(tmp_path / "g"))
+    assert (again.entities, again.relations, again.titles) == (["a", "b"], ["r"], [])
+    assert (again.digest(), again.duplicates, again.self_loops) == (graph.digest(), 1, 1)
+    np.testing.assert_array_equal(again.edges["test"], [[1, 0, 1]])
+    (arrays,) = (tmp_path / "g").glob("arrays_*")
+    data = arrays.read_bytes()
+    arrays.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(UserError, match="damaged"):
+        Graph.read(tmp_path / "g")
 
 
 def test_missing_and_damaged_files(tmp_path: Path) -> None:

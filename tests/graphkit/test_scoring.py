@@ -9,7 +9,7 @@ import torch
 
 from graphkit.comparators import COMPARATORS
 from graphkit.losses import LOSSES
-from graphkit.operators import OPERATORS, modulus, neutral
+from graphkit.operators import OPERATORS, modulus, n3_gradient, neutral
 
 X = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
 R = torch.tensor([[2.0, 0.0, -1.0, 5.0]])
@@ -44,6 +44,14 @@ def test_modulus() -> None:
     assert zero.grad.tolist() == [[0.0] * 4]
 
 
+@pytest.mark.parametrize("name", OPERATORS)
+def test_n3_gradient_against_autograd(name: str) -> None:
+    x = torch.randn(5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+    occurrences = torch.tensor([1, 0, 2, 7, 1])
+    (occurrences[:, None] * modulus(name, x).pow(3)).sum().backward()
+    torch.testing.assert_close(n3_gradient(name, x.detach(), occurrences), x.grad)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -68,6 +76,9 @@ def test_losses_by_hand() -> None:
     assert float(LOSSES["logistic"](scores, true, 0.0)) == pytest.approx(logistic)
     # max(0, 1.5 - 2 + 0) = 0 and max(0, 1.5 - 2 + 1) = 0.5
     assert float(LOSSES["ranking"](scores, true, 1.5)) == pytest.approx(0.25)
+    # A true score that high is no reason to lose what the negatives cost.
+    huge = torch.tensor([[1e9, 0.0, 1.0]])
+    assert float(LOSSES["logistic"](huge, true, 0.0)) == pytest.approx((math.log(2) + math.log(1 + e(1))) / 2)
     with pytest.raises(ValueError, match="true has shape"):
         LOSSES["softmax"](scores, torch.tensor([0, 1]), 0.0)
     with pytest.raises(ValueError, match="at least one negative"):

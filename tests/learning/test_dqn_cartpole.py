@@ -11,5 +11,5 @@ from rlkit import DQN, DQNConfig, evaluate
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_cartpole_is_solved(seed: int) -> None:
-    agent = DQN("CartPole-v1", DQNConfig.preset("configs/rl/cartpole_dqn.toml"), seed=seed).learn(50_000)
+    agent = DQN("CartPole-v1", DQNConfig.preset("configs/rl/cartpole_dqn.toml"), seed=seed).learn(60_000)
     assert evaluate(agent, "CartPole-v1", episodes=20).mean >= 475

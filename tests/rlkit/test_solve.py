@@ -13,7 +13,8 @@ import agents
 from neuralcore.config import parse
 from neuralcore.errors import UserError
 from rlkit import solve as module
-from rlkit.solve import SolveArguments, parse_env_args, solve
+from rlkit.environments import parse_env_args
+from rlkit.solve import SolveArguments, solve
 
 pytest.importorskip("envs")
 
@@ -76,9 +77,9 @@ def test_plot_and_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     ("words", "message"),
     [
         (("GridWrold-v0",), "unknown environment 'GridWrold-v0': did you mean 'GridWorld-v0'?"),
-        (("nowhere_at_all:World-v0",), "environment 'nowhere_at_all:World-v0': "),
+        (("nowhere_at_all:World-v0",), "nowhere_at_all"),
         (("CartPole-v1",), "CartPoleEnv has no model to plan with"),
-        (("GridWorld-v0", "--env-args", "slipp=0.1"), "takes no argument 'slipp': did you mean 'slip'?"),
+        (("GridWorld-v0", "--env-args", "slipp=0.1"), "'slipp': did you mean 'slip'?"),
         (("GridWorld-v0", "--env-args", "slip=7"), "slip"),
         (("GridWorld-v0", "--env-args", "layout=nowhere"), "layout"),
         (("FrozenLake-v1", "--env-args", "map_name=9x9"), "9x9"),

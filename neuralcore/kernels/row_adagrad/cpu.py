@@ -12,7 +12,7 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _step(weight, state, gradients, order, starts, targets, learning_rate, epsilon):  # type: ignore[no-untyped-def]
+def _step(weight, state, gradients, order, starts, targets, learning_rate, epsilon):
     dimension = weight.shape[1]
     for u in range(len(targets)):
         row, first = targets[u], order[starts[u]]

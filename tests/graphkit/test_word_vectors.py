@@ -1,0 +1,458 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphkit import skipgram as skipgram_module
+from graphkit import word_vectors as word_vectors_module
+from graphkit.skipgram import SkipGramConfig, SkipGramTrainer
+from graphkit.vocabulary import Vocabulary
+from graphkit.word_vectors import WordVectors
+from neuralcore.checkpoint import CheckpointStore
+from neuralcore.errors import UserError
+from neuralcore.kernels.skipgram import reference, skipgram
+from neuralcore.kernels.skipgram_windows import alias_table, keep_probabilities, skipgram_windows
+from neuralcore.kernels.skipgram_windows.reference import splitmix64
+
+SMALL = SkipGramConfig(dimension=8, window=2, negatives=2, epochs=2, min_count=1, sample=0.0)
+
+
+def clusters(path: Path, sentences: int = 1500, groups: int = 4, size: int = 6) -> Path:
+    """Sentences whose words all come from one of a few groups: g0w3 g0w1 …"""
+    rng = np.random.default_rng(0)
+    lines = (
+        " ".join(f"{'abcdefgh'[group]}{'stuvwx'[word]}" for word in rng.integers(size, size=8))
+        for group in rng.integers(groups, size=sentences)
+    )
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    return clusters(tmp_path / "clusters.txt")
+
+
+# -- the op ---------------------------------------------------------------------------------------------------------
+
+
+def one_window(x: list[float], rows: list[list[float]], contexts: int = 1) -> list[Any]:
+    """Context word 0, repeated; target 0; negatives the other rows."""
+    return [
+        np.array([x] * len(rows), dtype=np.float32),
+        np.array(rows, dtype=np.float32),
+        np.array([0], dtype=np.int32),
+        np.array([0, contexts]),
+        np.zeros(contexts, dtype=np.int32),
+        np.arange(1, len(rows), dtype=np.int32)[None],
+    ]
+
+
+@pytest.mark.parametrize("implementation", ["reference", "cpu"])
+def test_one_pair_by_hand(implementation: Any) -> None:
+    # x . b_0 = log 3, so s = 3/4 and the step on the logit is 0.1 (1 - 3/4) = 0.025;
+    # x . b_1 = 0, so s = 1/2 and the step is -0.1 / 2 = -0.05.
+    args = one_window([1.0, 2.0], [[math.log(3), 0.0], [2.0, -1.0]])
+    loss = skipgram(*args, 0.1, implementation=implementation)
+    assert loss == pytest.approx(math.log(4 / 3) + math.log(2), rel=1e-6)
+    x = [1 + 0.025 * math.log(3) - 0.05 * 2, 2 + 0.05]
+    np.testing.assert_allclose(args[0], [x, [1, 2]], rtol=1e-6)
+    np.testing.assert_allclose(args[1], [[math.log(3) + 0.025, 0.05], [1.95, -1.1]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("implementation", ["reference", "cpu"])
+def test_a_row_is_in_the_block_once(implementation: Any) -> None:
+    rows = [[0.3, 0.1], [0.2, -0.4], [0.0, 0.5]]
+    plain, repeated = one_window([0.5, 1.0], rows), one_window([0.5, 1.0], rows)
+    plain[5] = np.array([[1]], dtype=np.int32)
+    repeated[5] = np.array([[0, 1, 1, 0, 1]], dtype=np.int32)
+    losses = [skipgram(*args, 0.1, implementation=implementation) for args in (plain, repeated)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    np.testing.assert_allclose(plain[0], repeated[0], rtol=1e-6)
+    np.testing.assert_allclose(plain[1], repeated[1], rtol=1e-6)
+
+
+def test_the_step_is_the_gradient_of_the_loss() -> None:
+    """By finite differences, in float64 straight at the reference; learning rate 0 only measures."""
+    rng = np.random.default_rng(3)
+    args = one_window([0.0] * 3, [[0.0] * 3] * 4)
+    args[0], args[1] = rng.normal(size=(2, 4, 3))
+    before = [args[0].copy(), args[1].copy()]
+    reference.skipgram(*args, 1e-6)
+    for table in (0, 1):
+        gradient = (before[table] - args[table]) / 1e-6
+        numeric = np.zeros_like(gradient)
+        for at in np.ndindex(*gradient.shape):
+            losses = []
+            for sign in (1, -1):
+                tables = [b.copy() for b in before]
+                tables[table][at] += sign * 1e-5
+                losses.append(reference.skipgram(*tables, *args[2:], 0.0))
+            numeric[at] = (losses[0] - losses[1]) / 2e-5
+        np.testing.assert_allclose(gradient, numeric, rtol=1e-4, atol=1e-7)
+
+
+def test_the_door_of_the_op() -> None:
+    args = one_window([1.0, 2.0], [[0.0, 0.0], [2.0, -1.0]])
+    for place, value, message in [
+        (1, args[1][:1], "output_table has shape"),
+        (3, np.array([0, 2]), "contexts has shape"),
+        (3, np.array([1, 1]), "offsets must start at 0"),
+        (4, np.array([2], dtype=np.int32), r"contexts has a word outside 0\.\.1"),
+        (5, np.array([[-1]], dtype=np.int32), "negatives has a word outside"),
+        (0, args[0].astype(np.float64), "input_table is float64"),
+    ]:
+        wrong = [*args]
+        wrong[place] = value
+        with pytest.raises(ValueError, match=message):
+            skipgram(*wrong, 0.1)
+
+
+# -- the draws ------------------------------------------------------------------------------------------------------
+
+
+def stream(words: int = 50, sentences: int = 900, length: int = 20) -> np.ndarray:
+    rng = np.random.default_rng(5)
+    return np.concatenate(
+        [[*np.minimum(rng.geometric(0.1, length) - 1, words - 1), -1] for _ in range(sentences)]
+    ).astype(np.int32)
+
+
+def draw(ids: np.ndarray, begin: int, end: int, keep: np.ndarray, **changes: Any) -> Any:
+    weights = np.arange(1, len(keep) + 1) ** 0.75
+    options = {"window": 5, "negatives": 5, "seed": 1, "epoch": 0} | changes
+    return skipgram_windows(ids, begin, end, keep, *alias_table(weights), **options)
+
+
+def test_splitmix64_gives_the_published_numbers() -> None:
+    # The first outputs from state 1234567, as listed with the reference C code by other implementations.
+    assert [splitmix64(1234567, i) for i in range(3)] == [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+    ]
+
+
+def test_where_the_stream_is_cut_does_not_matter() -> None:
+    ids = stream()
+    keep = np.random.default_rng(2).random(50)
+    whole = draw(ids, 0, len(ids), keep)
+    cuts = [0, 1, 20, 21, 22, 700, 701, 9000, len(ids)]
+    parts = [draw(ids, a, b, keep) for a, b in itertools.pairwise(cuts)]
+    for name in ("targets", "contexts", "negatives"):
+        np.testing.assert_array_equal(np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name))
+    np.testing.assert_array_equal(np.concatenate([np.diff(p.offsets) for p in parts]), np.diff(whole.offsets))
+
+
+def test_frequent_words_stay_as_often_as_they_should() -> None:
+    # Long sentences: a word that is left alone in its sentence has no window.
+    ids, keep = stream(sentences=60, length=300), np.linspace(0.05, 1.0, 50)
+    targets = np.concatenate([draw(ids, 0, len(ids), keep, epoch=epoch).targets for epoch in range(5)])
+    there = 5 * np.bincount(ids[ids >= 0], minlength=50)
+    stayed = np.bincount(targets, minlength=50)
+    deviation = (stayed - there * keep) / np.sqrt(np.maximum(there * keep * (1 - keep), 1))
+    assert np.abs(deviation).max() < 4.5
+    assert stayed[49] == there[49]  # the last one always stays
+
+
+def test_window_sizes_are_uniform_and_sentences_are_kept_apart() -> None:
+    sentence = np.arange(41, dtype=np.int32)
+    ids = np.concatenate([[*sentence, -1]] * 400).astype(np.int32)
+    windows = draw(ids, 0, len(ids), np.ones(41))
+    assert len(windows.targets) == 400 * 41
+    inner = (windows.targets >= 5) & (windows.targets <= 35)
+    sizes, counts = np.unique(np.diff(windows.offsets)[inner], return_counts=True)
+    assert sizes.tolist() == [2, 4, 6, 8, 10]
+    assert np.abs(counts / counts.sum() - 0.2).max() < 0.02
+    distance = windows.contexts - np.repeat(windows.targets, np.diff(windows.offsets))
+    assert np.abs(distance).max() == 5
+    assert (distance != 0).all()
+
+
+def test_a_dropped_word_makes_room_for_the_next() -> None:
+    ids = np.array([0, 1, 2, 1, 3, -1, 1, 4], dtype=np.int32)
+    windows = draw(ids, 0, len(ids), np.array([1.0, 0.0, 1.0, 1.0, 1.0]), window=1)
+    assert windows.targets.tolist() == [0, 2, 3]  # 4 stands alone in its sentence
+    assert windows.contexts.tolist() == [2, 0, 3, 2]
+    assert windows.offsets.tolist() == [0, 1, 3, 4]
+
+
+def test_negatives_follow_the_noise_distribution() -> None:
+    ids = stream()
+    weights = np.arange(1, 51) ** 0.75
+    drawn = np.bincount(draw(ids, 0, len(ids), np.ones(50), negatives=10).negatives.ravel(), minlength=50)
+    expected = weights / weights.sum() * drawn.sum()
+    assert ((drawn - expected) ** 2 / expected).sum() < 90  # chi-squared, 49 degrees of freedom: 0.9997
+
+
+def test_seed_and_epoch_change_the_draws() -> None:
+    ids, keep = stream(sentences=20), np.full(50, 0.5)
+    bytes_of = lambda **changes: b"".join(a.tobytes() for a in draw(ids, 0, len(ids), keep, **changes))  # noqa: E731
+    assert bytes_of() == bytes_of()
+    assert len({bytes_of(), bytes_of(seed=2), bytes_of(epoch=1), bytes_of(seed=0, epoch=1)}) == 4
+
+
+def test_the_alias_table_is_the_distribution() -> None:
+    weights = np.random.default_rng(0).random(1000) ** 4
+    probability, alias = alias_table(weights)
+    mass = np.bincount(alias, weights=1.0 - probability, minlength=1000) + probability
+    np.testing.assert_allclose(mass / 1000, weights / weights.sum(), atol=1e-9)
+
+
+def test_keep_probabilities_by_hand() -> None:
+    counts = np.array([900, 90, 10])  # shares .9, .09, .01; t = .01
+    np.testing.assert_allclose(keep_probabilities(counts, 0.01), [math.sqrt(1 / 90) + 1 / 90, 1 / 3 + 1 / 9, 1.0])
+    assert keep_probabilities(counts, 0.0).tolist() == [1.0, 1.0, 1.0]
+
+
+# -- training -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_neighbours_come_from_the_same_cluster(text: Path, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(skipgram_module, "CHUNK", 500)
+    vectors = WordVectors.train(text, dimension=16, epochs=10, sample=0.0, learning_rate=0.05, threads=threads)
+    for word in vectors.words:
+        assert {other[0] for other, _ in vectors.neighbours(word, 5)} == {word[0]}, word
+    assert vectors.similarity("as", "at") > 0.5 > vectors.similarity("as", "bt")
+
+
+def test_the_loss_falls(text: Path, tmp_path: Path) -> None:
+    WordVectors.train(text, SMALL, epochs=6, learning_rate=0.1, run=tmp_path / "run")
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    losses = [row["loss"] for row in rows]
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert losses[0] < 3 * math.log(2)  # where all vectors are zero
+    assert losses[-1] < 0.95 * losses[0]
+    assert losses[-1] < 1.01 * min(losses)
+
+
+def test_the_learning_rate_falls_in_a_straight_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(skipgram_module, "CHUNK", 10)
+    config = SkipGramConfig(epochs=2, learning_rate=1.0, minimum_learning_rate=0.5)
+    trainer = SkipGramTrainer(np.zeros(25, dtype=np.int32), Vocabulary(["a"], [25]), config)
+    assert trainer.chunks == 6
+    rates = [trainer.learning_rate(chunk) for chunk in range(6)]
+    np.testing.assert_allclose(rates, [1.0, 0.9, 0.8, 0.75, 0.65, 0.55])
+
+
+def test_every_setting_changes_something(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(skipgram_module, "CHUNK", 1000)
+    text.write_text("Rare, as at\n" + text.read_text())
+    changed = {
+        "dimension": 9,
+        "window": 3,
+        "negatives": 3,
+        "epochs": 3,
+        "learning_rate": 0.03,
+        "minimum_learning_rate": 0.01,
+        "sample": 0.001,
+        "min_count": 2,
+        "tokenizer": "whitespace",
+        "lowercase": False,
+        "seed": 1,
+    }
+    separately = {"threads", "checkpoint_every"}  # tested by what they do, below
+    assert changed.keys() | separately == {f.name for f in dataclasses.fields(SkipGramConfig)}
+
+    def result(**settings: Any) -> tuple[bytes, tuple[str, ...]]:
+        vectors = WordVectors.train(text, SMALL, **settings)
+        return vectors.matrix.tobytes(), tuple(vectors.words)
+
+    plain = result()
+    assert result() == plain
+    for name, value in changed.items():
+        assert result(**{name: value}) != plain, name
+
+
+def test_threads_are_used(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    monkeypatch.setattr(skipgram_module, "CHUNK", 500)
+    seen, both = set(), threading.Barrier(2, timeout=20)
+    train_chunk = SkipGramTrainer.train_chunk
+
+    def spy(self: SkipGramTrainer, chunk: int) -> Any:
+        if chunk < 2:
+            both.wait()  # passes only if two chunks are in work at once
+        seen.add(threading.current_thread().name)
+        return train_chunk(self, chunk)
+
+    monkeypatch.setattr(SkipGramTrainer, "train_chunk", spy)
+    WordVectors.train(text, SMALL, threads=2)
+    assert len(seen) == 2
+
+
+class Killed(Exception):
+    pass
+
+
+def folder_bytes(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize("checkpoints", [1, 3])
+def test_a_stopped_run_goes_on_to_the_same_bytes(
+    checkpoints: int, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(skipgram_module, "CHUNK", 700)
+    config = dataclasses.replace(SMALL, checkpoint_every=5_000)
+    WordVectors.train(text, config, run=tmp_path / "whole")
+    save, count = CheckpointStore.save, 0
+
+    def save_and_die(self: CheckpointStore, *args: Any) -> Path:
+        nonlocal count
+        count += 1
+        path = save(self, *args)
+        if count == checkpoints:
+            raise Killed
+        return path
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckpointStore, "save", save_and_die)
+        with pytest.raises(Killed):
+            WordVectors.train(text, config, run=tmp_path / "cut")
+    assert not (tmp_path / "cut" / "vectors").exists()
+    resumed = WordVectors.train(text, config, run=tmp_path / "cut")
+    assert resumed.training is not None
+    assert 0 < resumed.training.words < 24_000
+    for part in ("vectors", "checkpoints"):
+        assert folder_bytes(tmp_path / "cut" / part) == folder_bytes(tmp_path / "whole" / part)
+    assert (tmp_path / "cut" / "metrics.jsonl").read_text() == (tmp_path / "whole" / "metrics.jsonl").read_text()
+    assert len(list((tmp_path / "cut" / "checkpoints").glob("step_*"))) == 2
+
+    again = WordVectors.train(text, config, run=tmp_path / "cut")
+    assert again.training is not None
+    assert again.training.words == 0
+    assert again.matrix.tobytes() == resumed.matrix.tobytes()
+
+
+def test_a_run_is_refused_on_another_text_or_other_settings(text: Path, tmp_path: Path) -> None:
+    WordVectors.train(text, SMALL, run=tmp_path / "run")
+    before = folder_bytes(tmp_path / "run" / "vectors")
+    with pytest.raises(UserError, match=r"config\.dimension = 8, not 9"):
+        WordVectors.train(text, SMALL, dimension=9, run=tmp_path / "run")
+    text.write_text(text.read_text().replace("as at", "at as", 1))
+    with pytest.raises(UserError, match="trained on another text"):
+        WordVectors.train(text, SMALL, run=tmp_path / "run")
+    assert folder_bytes(tmp_path / "run" / "vectors") == before
+
+
+def test_a_large_text_is_kept_in_a_file_while_it_is_needed(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = WordVectors.train(text, SMALL, run=tmp_path / "plain")
+    monkeypatch.setattr(word_vectors_module, "IN_MEMORY", 100)
+    kinds = []
+    init = SkipGramTrainer.__init__
+
+    def spy(self: SkipGramTrainer, ids: np.ndarray, *args: Any) -> None:
+        kinds.append(type(ids))
+        init(self, ids, *args)
+
+    monkeypatch.setattr(SkipGramTrainer, "__init__", spy)
+    mapped = WordVectors.train(text, SMALL, run=tmp_path / "mapped")
+    assert kinds == [np.memmap]
+    assert mapped.matrix.tobytes() == plain.matrix.tobytes()
+    assert not (tmp_path / "mapped" / "ids.npy").exists()
+
+
+def test_mistakes_leave_the_disk_as_it_was(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    bad = tmp_path / "bad.txt"
+    bad.write_bytes(b"fine\n\xff\n")
+    for corpus, settings, message in [
+        (tmp_path / "none.txt", {}, "no file"),
+        (bad, {}, "byte 5 "),
+        (text, {"min_count": 10**6}, "leaves no word"),
+        (text, {"windw": 3}, "unknown setting 'windw': did you mean 'window'"),
+        (text, {"window": 0}, "window must be 1 or more, got 0"),
+        (text, {"minimum_learning_rate": 0.1}, "between 0 and learning_rate = 0.025, got 0.1"),
+        (text, {"sample": 1.5}, "between 0 and 1, got 1.5"),
+        (text, {"learning_rate": 0.0}, "above 0"),
+        (text, {"seed": -1}, "got -1"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            WordVectors.train(corpus, run=run, **settings)
+    assert not run.exists()
+
+
+def test_a_loss_without_bounds_is_told(text: Path) -> None:
+    with pytest.raises(UserError, match=r"the loss became (nan|inf).*lower learning_rate = 1e\+30"):
+        WordVectors.train(text, SMALL, learning_rate=1e30)
+
+
+# -- asking and keeping ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def plane() -> WordVectors:
+    """Vectors in the plane; king - man + woman points at queen."""
+    words = {"man": (2, 0), "woman": (0, 3), "king": (2, 1), "queen": (1, 2), "zero": (0, 0), "être": (-1, -1)}
+    matrix = np.array(list(words.values()), dtype=np.float32)
+    return WordVectors(Vocabulary(list(words), range(9, 3, -1)), matrix, SMALL)
+
+
+def test_questions_by_hand(plane: WordVectors) -> None:
+    assert plane.similarity("man", "woman") == 0.0
+    assert plane.similarity("king", "queen") == pytest.approx(0.8)
+    assert plane.similarity("zero", "king") == 0.0
+    names, cosines = zip(*plane.neighbours("king", 3))
+    assert names == ("man", "queen", "woman")
+    np.testing.assert_allclose(cosines, [2 / 5**0.5, 0.8, 1 / 5**0.5], rtol=1e-6)
+    assert len(plane.neighbours("king", 100)) == 5
+    assert plane.analogy("man", "king", "woman", 1)[0][0] == "queen"
+    assert {"man", "king", "woman"}.isdisjoint(word for word, _ in plane.analogy("man", "king", "woman"))
+    assert plane["être"].tolist() == [-1, -1]
+    assert "être" in plane
+    assert "pas" not in plane
+    with pytest.raises(UserError, match="did you mean 'king'"):
+        plane.neighbours("kng")
+    with pytest.raises(UserError, match="k = 0"):
+        plane.neighbours("king", 0)
+
+
+def test_saved_and_loaded(plane: WordVectors, tmp_path: Path) -> None:
+    plane.save(tmp_path / "vectors")
+    for folder in (tmp_path / "vectors", tmp_path):  # a run folder is as good
+        loaded = WordVectors.load(folder)
+        assert loaded.words == plane.words
+        assert loaded.vocabulary.counts.tolist() == plane.vocabulary.counts.tolist()
+        assert loaded.matrix.tobytes() == plane.matrix.tobytes()
+        assert loaded.config == SMALL
+    plane.save(tmp_path / "again")
+    assert folder_bytes(tmp_path / "again") == folder_bytes(tmp_path / "vectors")
+
+
+def test_a_damaged_folder_is_refused(plane: WordVectors, tmp_path: Path) -> None:
+    plane.save(tmp_path)
+    for path in sorted(tmp_path.iterdir()):
+        data = path.read_bytes()
+        flipped = data[:-3] + bytes([data[-3] ^ 1]) + data[-2:]
+        path.write_bytes(data[:-9] if path.name == "manifest.json" else flipped)
+        with pytest.raises(UserError, match="damaged"):
+            WordVectors.load(tmp_path)
+        path.write_bytes(data)
+    with pytest.raises(UserError, match="holds no vectors"):
+        WordVectors.load(tmp_path / "nowhere")
+
+
+def test_word2vec_text_format(plane: WordVectors, tmp_path: Path) -> None:
+    plane.matrix[0] = [1 / 3, -1.23456789e-20]
+    plane.save_word2vec(tmp_path / "v.txt")
+    first, *lines = (tmp_path / "v.txt").read_text(encoding="utf-8").splitlines()
+    assert first == "6 2"
+    assert [line.split(" ")[0] for line in lines] == plane.words
+    numbers = np.array([line.split(" ")[1:] for line in lines], dtype=np.float32)
+    assert numbers.tobytes() == plane.matrix.tobytes()
+    plane.vocabulary.words[1] = "two words"
+    with pytest.raises(UserError, match="'two words' has white space"):
+        plane.save_word2vec(tmp_path / "w.txt")
+    assert not (tmp_path / "w.txt").exists()
