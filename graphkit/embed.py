@@ -27,72 +27,29 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-from neuralcore.lazy import lazy_import
+import numpy as np
+import torch
+
+from graphkit.comparators import COMPARATORS
+from graphkit.embed_config import EmbedConfig
+from graphkit.evaluation import HEADS, TAILS, Answers, Ranking, rank
+from graphkit.graph import Graph
+from graphkit.losses import LOSSES
+from graphkit.negatives import share_pool
+from graphkit.operators import OPERATORS, n3_gradient, neutral
+from graphkit.vectors_folder import read_vectors, write_vectors
+from neuralcore.checkpoint import Checkpoint, CheckpointStore, Shard
+from neuralcore.config import from_mapping, to_mapping
+from neuralcore.embedding import EmbeddingTable
+from neuralcore.errors import UserError, nearest
 from neuralcore.seeding import Generators
-
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-
-    from graphkit.evaluation import Ranking
-    from graphkit.graph import Graph
-    from neuralcore.checkpoint import Checkpoint, CheckpointStore, Shard
-else:  # imported when first used, so that `graphkit embed --help` need not wait for torch
-    np = lazy_import("numpy")
-    torch = lazy_import("torch")
-
+from neuralcore.telemetry import Telemetry
 
 KIND = "graph_embedding"
 PART = 250  # questions a part of a step: enough work for a thread, and two parts at the default batch size
 EPSILON = 1e-10  # of Adagrad
-
-
-@dataclass(frozen=True)
-class EmbedConfig:
-    """Defaults are ComplEx with a softmax over shared negatives; TransE is translation, l2, ranking."""
-
-    operator: Literal["identity", "translation", "diagonal", "complex_diagonal"] = "complex_diagonal"
-    """what a relation does to an entity's vector"""
-    comparator: Literal["dot", "cosine", "l2", "squared_l2"] = "dot"
-    """how alike the result and a candidate are"""
-    loss: Literal["softmax", "logistic", "ranking"] = "softmax"
-    """of the true candidate's score among its negatives'"""
-    margin: float | None = None
-    """by how much the ranking loss wants the true candidate ahead (TransE: 1); 1 for it, none for the other losses"""
-    dimension: int = 100
-    """numbers of an entity's vector; even for complex_diagonal (Lacroix et al.: 4,000, as 2,000 complex ones)"""
-    epochs: int = 20
-    """passes over the training edges"""
-    batch_size: int = 250
-    """edges that share a pool of negatives and make one step (PyTorch-BigGraph: chunks of 50; Lacroix et al.: 100)"""
-    negatives: int = 250
-    """uniform negatives in a pool, beside the batch's own entities (PyTorch-BigGraph: 50)"""
-    learning_rate: float = 0.1
-    """Adagrad's step size (PyTorch-BigGraph and Lacroix et al.: 0.1)"""
-    n3: float = 0.0
-    """weight of the N3 regulariser, the cubed absolute values of a question's three vectors (Lacroix et al.: 0.1)"""
-    init_scale: float = 0.1
-    """standard deviation of the first vectors, and of the relations' about the operator's neutral element"""
-
-    def __post_init__(self) -> None:
-        for name in ("dimension", "epochs", "batch_size", "negatives"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        for name in ("learning_rate", "init_scale"):
-            if not getattr(self, name) > 0.0:  # NaN as well
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        if not self.n3 >= 0.0:
-            raise ValueError(f"n3 must be 0 or more, got {self.n3}")
-        if self.margin is not None and self.loss != "ranking":
-            raise ValueError(
-                f"margin {self.margin} belongs to the ranking loss, but the loss is {self.loss}: drop one"
-            )
-        if self.margin is not None and not self.margin > 0.0:
-            raise ValueError(f"margin must be above 0, got {self.margin}")
-        if self.operator == "complex_diagonal" and self.dimension % 2:
-            raise ValueError(f"complex_diagonal needs an even dimension, got {self.dimension}")
 
 
 @dataclass(frozen=True)
@@ -118,9 +75,6 @@ class GraphEmbedding:
     """
 
     def __init__(self, graph: Graph, config: EmbedConfig | None = None, *, seed: int = 0, **settings: Any):
-        from graphkit.operators import neutral
-        from neuralcore.embedding import EmbeddingTable
-
         self.graph, self.config = graph, dataclasses.replace(config or EmbedConfig(), **settings)
         self.generators = Generators(seed)
         shape = len(graph.entities), self.config.dimension
@@ -134,8 +88,6 @@ class GraphEmbedding:
         self.relation_state = torch.zeros_like(self.relation_weight)
         self.epoch = 0
 
-    # -- training -----------------------------------------------------------------------------------------------
-
     def fit(self, epochs: int | None = None, *, folder: str | Path | None = None) -> GraphEmbedding:
         """Train until `epochs` passes have been made in all (None: the config's); returns self.
 
@@ -147,8 +99,6 @@ class GraphEmbedding:
         Raises:
             UserError: the loss is no longer a number, or the folder's checkpoints are of another graph.
         """
-        from neuralcore.checkpoint import CheckpointStore
-
         epochs = self.config.epochs if epochs is None else epochs
         store = None if folder is None else CheckpointStore(Path(folder) / "checkpoints")
         checkpoint = store.load() if store else None
@@ -168,8 +118,6 @@ class GraphEmbedding:
         return self
 
     def _fit_in(self, folder: Path, store: CheckpointStore, epochs: int, executor: Executor) -> None:
-        from neuralcore.telemetry import Telemetry
-
         count = len(self.graph.train)
         with Telemetry(epochs * count, "edges", title="embed", folder=folder, start=self.epoch * count) as telemetry:
             while self.epoch < epochs:
@@ -186,8 +134,6 @@ class GraphEmbedding:
 
     def _pass(self, executor: Executor, progress: Callable[[int, float], None]) -> float:
         """One pass over the shuffled training edges; the mean loss a question."""
-        from neuralcore.errors import UserError
-
         generator = self.generators.numpy("batches")
         edges, batch = self.graph.train, self.config.batch_size
         order = generator.permutation(len(edges))
@@ -205,45 +151,32 @@ class GraphEmbedding:
 
     def _step(self, executor: Executor, edges: np.ndarray, negatives: np.ndarray) -> float:
         """One gradient step on B edges against a shared pool of candidates; the summed loss."""
-        from graphkit.operators import n3_gradient
-
-        count, config = len(edges), self.config
-        heads, relations, tails = edges.T
-        pool, at = np.unique(np.concatenate([heads, tails, negatives]), return_inverse=True)
-        asked, asked_at = np.unique(
-            np.concatenate([relations, relations + len(self.graph.relations)]), return_inverse=True
-        )
-        given = torch.from_numpy(at[: 2 * count])  # heads, then tails
-        true = given.roll(count)
+        config = self.config
+        shared = share_pool(edges, negatives, len(self.graph.relations))
+        pool, given, true, relations, asked = (torch.from_numpy(array) for array in shared)
         # Gathered by torch for its memory is aligned: products of aligned matrices give the same bytes each time.
-        candidates = self.table.tensor().index_select(0, torch.from_numpy(pool))
-        rows = torch.from_numpy(asked)
-        weights = self.relation_weight.index_select(0, rows)
-        parts = zip(given.split(PART), torch.from_numpy(asked_at).split(PART), true.split(PART))
+        candidates = self.table.tensor().index_select(0, pool)
+        weights = self.relation_weight.index_select(0, relations)
+        parts = zip(given.split(PART), asked.split(PART), true.split(PART))
         results = list(executor.map(lambda part: _gradients(config, candidates, weights, *part), parts))
         # Summed in order, part by part: whichever thread was first.
         gradient = functools.reduce(torch.add, (of_candidates for _, of_candidates, _ in results))
         relation_gradient = functools.reduce(torch.add, (of_weights for _, _, of_weights in results))
         if config.n3:
             # Every end of an edge is given once and sought once; a vector is regularised as often as it occurs.
-            occurrences = 2 * torch.from_numpy(np.bincount(at[: 2 * count], minlength=len(pool)))
+            occurrences = 2 * torch.bincount(given, minlength=len(pool))
             gradient += config.n3 * n3_gradient(config.operator, candidates, occurrences)
-            times_asked = torch.from_numpy(np.bincount(asked_at))
-            relation_gradient += config.n3 * n3_gradient(config.operator, weights, times_asked)
-        self.table.update(pool, gradient.numpy(), config.learning_rate)
+            relation_gradient += config.n3 * n3_gradient(config.operator, weights, torch.bincount(asked))
+        self.table.update(pool.numpy(), gradient.numpy(), config.learning_rate)
         if config.operator != "identity":  # which has no relation parameters
-            squares = self.relation_state[rows] + relation_gradient.square()
-            self.relation_state[rows] = squares
-            self.relation_weight[rows] -= config.learning_rate * relation_gradient / (squares.sqrt() + EPSILON)
+            squares = self.relation_state[relations] + relation_gradient.square()
+            self.relation_state[relations] = squares
+            step = relation_gradient / (squares.sqrt() + EPSILON)
+            self.relation_weight[relations] -= config.learning_rate * step
         return sum(loss for loss, _, _ in results)
-
-    # -- asking -------------------------------------------------------------------------------------------------
 
     def score(self, given: np.ndarray, relation: np.ndarray, side: int) -> torch.Tensor:
         """Scores of every entity as the missing one: (B,), (B,) and the side asked for -> (B, N)."""
-        from graphkit.comparators import COMPARATORS
-        from graphkit.operators import OPERATORS
-
         rows = torch.from_numpy(np.asarray(relation) + side * len(self.graph.relations))
         entities = self.table.tensor()
         with torch.no_grad():
@@ -269,9 +202,6 @@ class GraphEmbedding:
         Raises:
             UserError: an unknown name (the nearest is told), or not exactly one of head and tail given.
         """
-        from graphkit.evaluation import HEADS, TAILS, Answers
-        from neuralcore.errors import UserError
-
         if (head is None) == (tail is None):
             raise UserError("predict asks for one side: give either head or tail, and the relation")
         side = HEADS if head is None else TAILS
@@ -290,9 +220,6 @@ class GraphEmbedding:
         Raises:
             UserError: the graph has no such split.
         """
-        from graphkit.evaluation import Ranking, rank
-        from neuralcore.errors import UserError, nearest
-
         if split not in self.graph.edges:
             raise UserError(f"the graph has no {split!r} edges: {nearest(split, self.graph.edges)}")
         known = self.graph.all_edges()
@@ -305,12 +232,8 @@ class GraphEmbedding:
         titles = self.graph.titles or [""] * len(self.graph.entities)
         return Entities(self.graph.entities, titles, self.table.weight)
 
-    # -- keeping ------------------------------------------------------------------------------------------------
-
     def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
         """Everything needed to go on."""
-        from neuralcore.checkpoint import Shard
-
         relations = {"weight": self.relation_weight.numpy(), "state": self.relation_state.numpy()}
         shards = {"entities": Shard(self.table.arrays()), "relations": Shard(relations)}
         state = {"epoch": self.epoch, "graph": self.graph.digest(), "generators": self.generators.state()}
@@ -322,8 +245,6 @@ class GraphEmbedding:
         Raises:
             UserError: that had other names or edges.
         """
-        from neuralcore.errors import UserError
-
         if checkpoint.state["graph"] != self.graph.digest():
             raise UserError(
                 f"{checkpoint.folder} was learned from other edges than these {self.graph}: "
@@ -337,9 +258,6 @@ class GraphEmbedding:
 
     def save(self, folder: str | Path) -> Path:
         """Write names, vectors, edges and settings into a folder; `load` needs nothing else."""
-        from graphkit.vectors_folder import write_vectors
-        from neuralcore.config import to_mapping
-
         arrays, columns, details = self.graph.parts()
         arrays |= {"entities": self.table.weight, "relations": self.relation_weight.numpy()}
         details |= {"epoch": self.epoch, "config": to_mapping(self.config)}
@@ -354,10 +272,6 @@ class GraphEmbedding:
         Raises:
             UserError: there is none, or a file is not as it was written.
         """
-        from graphkit.graph import Graph
-        from graphkit.vectors_folder import read_vectors
-        from neuralcore.config import from_mapping
-
         arrays, columns, details = read_vectors(Path(folder), KIND)
         embedding = cls(Graph.from_parts(arrays, columns, details), from_mapping(EmbedConfig, details["config"]))
         embedding.table.weight[:] = arrays["entities"]
@@ -383,10 +297,6 @@ def _gradients(
     Returns:
         The summed loss and its gradients (K, D) and (S, D).
     """
-    from graphkit.comparators import COMPARATORS
-    from graphkit.losses import LOSSES
-    from graphkit.operators import OPERATORS
-
     candidates, weights = candidates.detach().requires_grad_(), weights.detach().requires_grad_()
     query = OPERATORS[config.operator](candidates.index_select(0, given), weights.index_select(0, asked))
     scores = COMPARATORS[config.comparator](query, candidates)
@@ -396,8 +306,6 @@ def _gradients(
 
 
 def _number(names: list[str], name: str, kind: str) -> int:
-    from neuralcore.errors import UserError, nearest
-
     try:
         return names.index(name)
     except ValueError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from graphkit.embed import EmbedConfig
+from graphkit.embed_config import EmbedConfig
 from neuralcore.config import find_config, from_mapping, parse, read_toml, to_mapping
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ class TrainArguments:
     """run folder; by default runs/<algorithm>-<environment>-seed<seed>"""
     device: str = "auto"
     """auto, cpu or cuda"""
-    threads: int | None = None
-    """torch threads; by default 1 for small networks and all processors for convolutions"""
+    threads: int = 1
+    """torch threads; more than one mostly wait for each other, and for the emulator's, at batches of 32"""
     checkpoint_every: int = 50_000
     """transitions between two checkpoints"""
     seconds: float | None = None
@@ -109,8 +109,7 @@ def train(parsed: tuple[str, Any]) -> int:
     algorithm = getattr(importlib.import_module(module), class_name)(
         env, algorithm_config, seed=arguments.seed, device=arguments.device
     )
-    small = algorithm.agent.architecture["network"] == "mlp"
-    set_threads(1 if arguments.threads is None and small else arguments.threads)
+    set_threads(arguments.threads)
     # Nothing is written before all that could be wrong with the words has been found out.
     with RunFolder(run, config, may_differ=("steps", "run", "evaluate_episodes")) as folder:
         done = folder.checkpoints.steps()

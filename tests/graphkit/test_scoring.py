@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from graphkit.comparators import COMPARATORS
 from graphkit.losses import LOSSES
+from graphkit.negatives import share_pool
 from graphkit.operators import OPERATORS, modulus, n3_gradient, neutral
 
 X = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
@@ -109,3 +111,12 @@ def test_gradients_against_finite_differences(operator: str, comparator: str, lo
     for tensor in (x, r, c):
         tensor.requires_grad_()
     assert torch.autograd.gradcheck(objective, (x, r, c), atol=1e-5)
+
+
+def test_a_shared_pool_by_hand() -> None:
+    edges = np.array([[7, 0, 3], [3, 2, 9]])
+    pool = share_pool(edges, np.array([5, 3, 5]), relations=4)
+    assert pool.entities.tolist() == [3, 5, 7, 9]  # each once, so no true answer is its own negative
+    assert pool.entities[pool.given].tolist() == [7, 3, 3, 9]
+    assert pool.entities[pool.true].tolist() == [3, 9, 7, 3]
+    assert pool.relations[pool.asked].tolist() == [0, 2, 4, 6]

@@ -4,8 +4,8 @@ Windows run at once, so two that share a word both start from the row as they fo
 Triton's interpreter (`TRITON_INTERPRET=1`, torch CPU tensors) programs run in order, and the result is the
 reference's.
 
-A window's own context word that occurs twice is read again after its first step has been added: the load bypasses
-the first-level cache (`.cg`), where atomics do not write.
+A context word that occurs twice in a window is read again after its first step has been added: a barrier stands
+between the two, and the load bypasses the first-level cache (`.cg`), where atomics do not write.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ def skipgram_kernel(
         loss += tl.where(active, tl.maximum(-logit, 0.0) + tl.log(1.0 + tl.exp(-tl.abs(logit))), 0.0)
         step = tl.where(active, learning_rate * sign * (1.0 - probability), 0.0)
         tl.atomic_add(input_table + c * P + k, tl.sum(step[:, None] * block, 0), mask=k < P)
+        tl.debug_barrier()
         block += step[:, None] * x[None, :]
     tl.atomic_add(address, block - before, mask=mask)
     tl.store(losses + w, tl.sum(loss, 0))
