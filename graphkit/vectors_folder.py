@@ -8,14 +8,13 @@ moment at which the new vectors are there. Reading verifies both hashes before a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neuralcore.checkpoint import read_arrays, sha256, write_arrays, write_text
+from neuralcore.checkpoint import read_arrays, sealed, sha256, unsealed, write_arrays, write_text
 from neuralcore.errors import UserError
 from neuralcore.lazy import lazy_import
 
@@ -47,7 +46,7 @@ def write_vectors(
         for part, digest in digests.items():
             (folder / f"{part}.new").replace(_path(folder, part, digest))
         manifest = {"format": FORMAT, "kind": kind, "sha256": digests, **details}
-        write_text(folder / "manifest.json", json.dumps(manifest, ensure_ascii=False))
+        write_text(folder / "manifest.json", sealed(manifest))
     except OSError as error:
         raise UserError(f"{folder} could not be written ({error.strerror}); what was there is intact") from None
     kept = {_path(folder, part, digest) for part, digest in digests.items()}
@@ -69,7 +68,7 @@ def read_vectors(folder: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[s
     if not path.is_file():
         raise UserError(f"{folder} holds no vectors (no manifest.json): name a run folder or its vectors/")
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = unsealed(path.read_bytes())
         if manifest["kind"] != kind:
             raise UserError(f"{folder} holds {manifest['kind']}, not {kind}")
         if manifest["format"] != FORMAT:

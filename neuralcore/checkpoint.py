@@ -166,6 +166,30 @@ def write_text(path: Path, text: str) -> None:
     _sync_folder(path.parent)
 
 
+def sealed(manifest: Mapping[str, Any]) -> str:
+    """A manifest as JSON that carries its own hash, in the one way it can be written: any other byte is damage."""
+    body = json.dumps(manifest, indent=1, ensure_ascii=False)
+    seal = hashlib.sha256(body.encode()).hexdigest()
+    return json.dumps({**manifest, "seal": seal}, indent=1, ensure_ascii=False) + "\n"
+
+
+def unsealed(data: bytes) -> dict[str, Any]:
+    """The manifest that `sealed` wrote.
+
+    Raises:
+        ValueError: a byte has changed since.
+    """
+    try:
+        manifest = json.loads(data)
+        del manifest["seal"]
+        whole = sealed(manifest).encode() == data
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise ValueError("the manifest is not as it was written")
+    return manifest
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:

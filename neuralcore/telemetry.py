@@ -68,7 +68,6 @@ class Telemetry:
         self.interval = interval if self.terminal else interval * 10
         self._file: IO[str] | None = None
         self._events: Any = None
-        self._started = time.monotonic()
         self._shown = 0.0
         self._live: Any = None
         if folder is not None:
@@ -81,6 +80,7 @@ class Telemetry:
                 from torch.utils.tensorboard import SummaryWriter
 
                 self._events = SummaryWriter(str(folder / "events"), purge_step=start or None)
+        self._started = time.monotonic()  # after those imports, which are not the run's own speed
 
     def __enter__(self) -> Telemetry:
         return self

@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neuralcore.checkpoint import CheckpointStore, Shard, read_arrays, write_arrays, write_text
+from neuralcore.checkpoint import (
+    CheckpointStore,
+    Shard,
+    read_arrays,
+    sealed,
+    unsealed,
+    write_arrays,
+    write_text,
+)
 from neuralcore.errors import UserError
 
 
@@ -126,3 +134,12 @@ def test_arrays_and_text_files(tmp_path: Path) -> None:
     write_text(tmp_path / "t", "new")
     assert (tmp_path / "t").read_text() == "new"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["t", "x.safetensors"]
+
+
+def test_a_sealed_manifest_is_refused_when_any_byte_changed() -> None:
+    manifest = {"kind": "é", "sha256": {"a": "0"}, "numbers": [1, 2.5]}
+    data = sealed(manifest).encode()
+    assert unsealed(data) == manifest
+    for at in range(len(data)):
+        with pytest.raises(ValueError, match="not as it was written"):
+            unsealed(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
