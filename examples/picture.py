@@ -54,7 +54,7 @@ def pong(axes) -> None:
     observation, _ = env.reset(seed=3)
     for _ in range(90):
         observation, *_ = env.step(agent.act(observation))
-    axes.imshow(env.render(), aspect="auto")
+    axes.imshow(env.render())
     axes.axis("off")
     axes.set_title("Pong, from pixels", loc="left", color=INK)
 
@@ -66,7 +66,7 @@ def wordnet(axes) -> None:
     rows, colours = [], []
     for number, centre in enumerate(CENTRES):
         row = entities.titles.index(centre)
-        near = np.argsort(-matrix @ matrix[row])[:7]
+        near = np.argsort(-matrix @ matrix[row])[:5]
         rows += near.tolist()
         colours += [number] * len(near)
     chosen = matrix[rows] - matrix[rows].mean(0)
@@ -77,6 +77,7 @@ def wordnet(axes) -> None:
     for (x, y), row in zip(place, rows):
         axes.annotate(entities.titles[row].split(".")[0].replace("_", " "), (x, y), fontsize=7, color=INK,
                       xytext=(3, 2), textcoords="offset points")  # fmt: skip
+    axes.margins(0.14, 0.05)
     axes.set_xticks([])
     axes.set_yticks([])
     for side in axes.spines.values():
@@ -86,7 +87,7 @@ def wordnet(axes) -> None:
 
 def main() -> None:
     figure = Figure(figsize=(13, 7.2), layout="constrained", facecolor="white")
-    grid = figure.add_gridspec(2, 3, width_ratios=[1.25, 1.0, 1.5])
+    grid = figure.add_gridspec(2, 3, width_ratios=[1.25, 0.9, 1.5])
     gridworld(figure.add_subplot(grid[0, 0]))
     cartpole(figure.add_subplot(grid[1, 0]))
     pong(figure.add_subplot(grid[:, 1]))

@@ -86,8 +86,8 @@ def test_dueling_values_have_the_advantages_mean_removed() -> None:
 def test_discrete_observations_are_one_hot() -> None:
     agent = agents.QAgent(gym.spaces.Discrete(4), gym.spaces.Discrete(2), network="mlp", hidden=[])
     values = agent.action_values(np.arange(4))
-    weight = agent.network.advantage.weight.detach().numpy()
-    np.testing.assert_allclose(values, weight.T, rtol=1e-6)
+    head = agent.network.advantage
+    np.testing.assert_allclose(values, (head.weight.T + head.bias).detach().numpy(), rtol=1e-6)
 
 
 @pytest.mark.parametrize("damage", ["weights", "json", "class", "format", "missing", "architecture"])
