@@ -87,7 +87,9 @@ def test_going_on_equals_never_stopping(tmp_path) -> None:
     part = DQN("CartPole-v1", SMALL, seed=3)
     part.learn(500, folder=tmp_path / "part", **options)
     # The stop at 500 was itself a checkpoint; the run that was killed has only the one at 400.
-    (tmp_path / "part" / "checkpoints" / "step_500").rename(tmp_path / "gone")
+    checkpoints = tmp_path / "part" / "checkpoints"
+    (checkpoints / f"step_{part.steps}").rename(tmp_path / "gone")
+    assert len(list(checkpoints.glob("step_*"))) == 1
     again = DQN("CartPole-v1", SMALL, seed=3)
     again.learn(800, folder=tmp_path / "part", **options)
     assert weights(whole) == weights(again)
