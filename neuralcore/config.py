@@ -176,7 +176,9 @@ def _first_paragraph(box: str) -> str:
     """The message inside tyro's drawn box, as one line."""
     lines = [line.strip("│╭╮╰╯─ ").strip() for line in box.splitlines()[1:]]
     rule = next((i for i, line in enumerate(box.splitlines()[1:]) if "──" in line), len(lines))
-    return re.sub(r"\s+", " ", " ".join(lines[:rule])).strip().rstrip(".")
+    message = re.sub(r"\s+", " ", " ".join(lines[:rule])).strip().rstrip(".")
+    # A contradiction found by a nested config is told as it stands; a bad flag keeps its name in front.
+    return re.sub(r"^Error parsing (?!-)\S+: ", "", message)
 
 
 def _flags(cls: Any) -> list[str]:

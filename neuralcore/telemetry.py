@@ -110,10 +110,11 @@ class Telemetry:
         share = min(step / self.total, 1.0) if self.total else 1.0
         if self.seconds is not None:
             share = max(share, min(elapsed / self.seconds, 1.0))
-        bar = "━" * round(share * 20)
-        parts = [f"{self.title} [green]{bar:<20}[/] {number(step)} {self.unit}", f"{number(speed)}/s"]
-        parts += [f"{key} {number(value)}" for key, value in metrics.items()]
+        bar = "━" * round(share * 12)
+        # What matters most comes first: a narrow terminal cuts the end of the line.
+        parts = [f"{self.title} [green]{bar:<12}[/] {number(step)} {self.unit}", f"{number(speed)}/s"]
         parts.append(f"took {duration(elapsed)}" if last else "ETA …" if speed <= 0 else f"ETA {duration(left)}")
+        parts += [f"{key} {number(value)}" for key, value in metrics.items()]
         self._line().update(_text(" · ".join(parts)), refresh=True)
 
     def record(self, step: int, metrics: Mapping[str, Any]) -> None:
