@@ -92,30 +92,41 @@ def train(
     ) as telemetry:
         next_report = _next_multiple(algorithm.steps, report_every)
         next_checkpoint = _next_multiple(algorithm.steps, checkpoint_every)
+        reported = algorithm.steps
         row: dict[str, float] = {}
         while algorithm.steps < steps:
             if seconds is not None and time.monotonic() - started >= seconds:
                 break
             algorithm.advance()
-            if algorithm.steps >= next_report:
-                finished = algorithm.rollout.take_episodes()
-                returns.extend(e.episode_return for e in finished)
-                row = algorithm.metrics()
-                _check_finite(row, algorithm)
-                if finished:
-                    row["return"] = float(np.mean([e.episode_return for e in finished]))
-                    row["length"] = float(np.mean([e.length for e in finished]))
-                row["episodes"] = len(finished)
-                telemetry.record(algorithm.steps, row)
+            keep = algorithm.steps >= next_checkpoint and algorithm.steps < steps
+            # What has been summed up since the last row is not in a checkpoint, so a row comes before each.
+            if keep or algorithm.steps >= next_report:
+                row, reported = _report(algorithm, telemetry, returns), algorithm.steps
                 next_report = _next_multiple(algorithm.steps, report_every)
             if telemetry.due():
                 telemetry.show(algorithm.steps, _shown(returns, row))
-            if algorithm.steps >= next_checkpoint and algorithm.steps < steps:
+            if keep:
                 _keep(algorithm, store, returns)
                 next_checkpoint = _next_multiple(algorithm.steps, checkpoint_every)
+        if reported != algorithm.steps:
+            row = _report(algorithm, telemetry, returns)
         if not store.steps() or store.steps()[-1] != algorithm.steps:
             _keep(algorithm, store, returns)
         telemetry.show(algorithm.steps, _shown(returns, row), last=True)
+
+
+def _report(algorithm: Algorithm, telemetry: Telemetry, returns: deque[float]) -> dict[str, float]:
+    """One row of figures since the last one, kept by the telemetry; the finished episodes go into `returns`."""
+    finished = algorithm.rollout.take_episodes()
+    returns.extend(e.episode_return for e in finished)
+    row = algorithm.metrics()
+    _check_finite(row, algorithm)
+    if finished:
+        row["return"] = float(np.mean([e.episode_return for e in finished]))
+        row["length"] = float(np.mean([e.length for e in finished]))
+    row["episodes"] = len(finished)
+    telemetry.record(algorithm.steps, row)
+    return row
 
 
 def _keep(algorithm: Algorithm, store: CheckpointStore, returns: deque[float]) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,3 +35,30 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def finish_despite_kills() -> Callable[[Sequence[str], Path], int]:
+    """Run a command to its end, through up to three `kill -9`, each a moment after it wrote a new checkpoint."""
+
+    def newest(run: Path) -> str:
+        latest = run / "checkpoints" / "LATEST"
+        return latest.read_text() if latest.is_file() else ""
+
+    def run_command(command: Sequence[str], run: Path) -> int:
+        kills = 0
+        while True:
+            before = newest(run)
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            while process.poll() is None and (kills == 3 or newest(run) == before):
+                time.sleep(0.01)
+            if process.poll() is None:
+                time.sleep(0.05 * kills)  # not always at the same moment of a step
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+            _, errors = process.communicate()
+            if process.returncode != -signal.SIGKILL:
+                assert process.returncode == 0, errors.decode()
+                return kills
+
+    return run_command

@@ -81,7 +81,7 @@ def test_same_seed_same_bytes_and_another_seed_others() -> None:
 
 
 def test_going_on_equals_never_stopping(tmp_path) -> None:
-    options = {"checkpoint_every": 200, "report_every": 100}
+    options = {"checkpoint_every": 200, "report_every": 130}
     whole = DQN("CartPole-v1", SMALL, seed=3)
     whole.learn(800, folder=tmp_path / "whole", **options)
     part = DQN("CartPole-v1", SMALL, seed=3)

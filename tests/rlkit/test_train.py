@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,22 +121,9 @@ def test_help_is_answered_without_torch() -> None:
 
 
 @pytest.mark.faults
-def test_kill_9_and_the_same_command_gives_the_same_bytes(preset: Path) -> None:
-    """The uninterrupted run against one that is killed several times, at moments that are not chosen."""
+def test_kill_9_and_the_same_command_gives_the_same_bytes(preset: Path, finish_despite_kills: Callable) -> None:
     command = [sys.executable, "-m", "rlkit.cli", "train", "p.toml", "--steps", "6_000", "--run"]
     subprocess.run([*command, "whole"], check=True, capture_output=True)
-    kills = 0
-    while True:
-        process = subprocess.Popen([*command, "killed"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(timeout=4.0 + 0.7 * kills)
-            break
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-            kills += 1
-            time.sleep(0.1)
-    assert process.returncode == 0
-    assert kills >= 1
+    assert finish_despite_kills([*command, "killed"], Path("killed")) >= 1
     for name in ("agent/weights.safetensors", "metrics.jsonl"):
         assert (Path("whole") / name).read_bytes() == (Path("killed") / name).read_bytes(), name
