@@ -9,10 +9,13 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from neuralcore.lazy import lazy_import
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+else:
+    np = lazy_import("numpy")
 
 
 def derived_seed(seed: int, *names: str | int) -> int:
