@@ -114,21 +114,14 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder} holds no search index (no manifest.json): name the folder given to save")
     if kind_of(folder) not in (KIND, None):
         raise UserError(f"{folder} holds {kind_of(folder)}, not a search index")
+    data = path.read_bytes()
     try:
-        data = path.read_bytes()
-        manifest = json.loads(data)
-        if manifest["format"] != FORMAT:
-            raise UserError(
-                f"{path}: format {manifest['format']}, this version reads {FORMAT}: build the index again"
-            )
-        unsealed(data)
-        del manifest["seal"]
-        whole = True
+        found = json.loads(data)["format"]
+        if found != FORMAT:
+            raise UserError(f"{path}: format {found}, this version reads {FORMAT}: build the index again")
+        return unsealed(data)
     except (ValueError, KeyError, TypeError):
-        whole = False
-    if not whole:
-        raise UserError(f"{path} is damaged: it is not as it was written; build the index again")
-    return manifest
+        raise UserError(f"{path} is damaged: it is not as it was written; build the index again") from None
 
 
 def _path(folder: Path, name: str, digest: str) -> Path:

@@ -1,4 +1,4 @@
-"""Which device, which precision, how many threads, and whether two runs give the same bytes."""
+"""Which device, which precision, how many threads."""
 
 from __future__ import annotations
 
@@ -54,15 +54,6 @@ def set_threads(count: int | None) -> int:
         raise UserError(f"threads must be 1 or more, got {count}")
     torch.set_num_threads(count)
     return count
-
-
-def make_deterministic() -> None:
-    """Ask torch for algorithms that give the same bytes each time; slower on CUDA, free on the CPU."""
-    import torch
-
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cudnn.benchmark = False
 
 
 def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager:

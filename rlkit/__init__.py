@@ -17,7 +17,7 @@ _EXPORTS = {
     "policy_iteration": "rlkit.planning",
     "q_iteration": "rlkit.planning",
     "DQN": "rlkit.dqn",
-    "DQNConfig": "rlkit.dqn",
+    "DQNConfig": "rlkit.dqn_config",
     "evaluate": "rlkit.evaluation",
     "record_video": "rlkit.video",
 }

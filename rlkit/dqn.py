@@ -17,105 +17,29 @@ Numbered differences from the paper, all of them choices of the config but the l
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-from neuralcore.config import find_config, from_mapping, read_toml
-from neuralcore.lazy import lazy_import
+import gymnasium as gym
+import numpy as np
+import torch
+
+from agents.q_agent import QAgent, encode, observation_shape
+from neuralcore.checkpoint import Checkpoint, CheckpointStore, Shard
+from neuralcore.device import autocast, choose_device
+from neuralcore.errors import UserError
+from neuralcore.layers.trunk import trunk_for
 from neuralcore.schedules import linear
 from neuralcore.seeding import Generators
-
-if TYPE_CHECKING:
-    import gymnasium as gym
-    import numpy as np
-    import torch
-
-    from agents.q_agent import QAgent
-    from neuralcore.checkpoint import Checkpoint, Shard
-    from rlkit.replay import Transitions
-else:  # imported when first used, so that `rlkit train dqn --help` need not wait for torch
-    np = lazy_import("numpy")
-    torch = lazy_import("torch")
-
-
-@dataclass(frozen=True)
-class DQNConfig:
-    """Defaults are the paper's, for Atari; `configs/rl/` holds presets for other environments."""
-
-    num_envs: int = 1
-    """environments stepped together (paper: 1)"""
-    network: Literal["auto", "mlp", "nature"] = "auto"
-    """trunk of the Q-network; auto takes nature for images and mlp for all else (paper: nature)"""
-    hidden: tuple[int, ...] = (512,)
-    """widths of the fully connected layers (paper: 512)"""
-    dueling: bool = False
-    """separate value and advantage streams (Wang et al. 2016; paper: no)"""
-    double: bool = False
-    """the online network picks the action that the target network rates (van Hasselt et al. 2016; paper: no)"""
-    n_step: int = 1
-    """rewards summed before bootstrapping (Sutton 1988; paper: 1)"""
-    discount: float = 0.99
-    """discount per transition (paper: 0.99)"""
-    replay_capacity: int = 1_000_000
-    """transitions kept (paper: 1,000,000)"""
-    learning_starts: int = 50_000
-    """transitions before the first update (paper: 50,000)"""
-    train_every: int = 4
-    """transitions between two updates (paper: 4)"""
-    batch_size: int = 32
-    """transitions in an update (paper: 32)"""
-    target_every: int = 10_000
-    """updates between two copies into the target network (paper: 10,000)"""
-    target_rate: float = 1.0
-    """share of the online weights that such a copy takes over; below 1 the target follows softly (paper: 1)"""
-    optimizer: Literal["rmsprop", "adam"] = "rmsprop"
-    """rmsprop is centred with decay 0.95 and epsilon 0.01, as in the paper; adam has epsilon 1e-5"""
-    learning_rate: float = 0.00025
-    """step size at the start (paper: 0.00025)"""
-    final_learning_rate: float | None = None
-    """step size at the end of training, reached in a straight line; none keeps it constant (paper: constant)"""
-    max_gradient_norm: float | None = None
-    """gradients of a larger L2 norm are scaled down to it; none leaves them (paper: none)"""
-    error_clip: float | None = 1.0
-    """temporal-difference errors beyond it count linearly in the loss (paper: 1); none leaves them squared"""
-    clip_rewards: bool = True
-    """rewards are clipped to [-1, 1] for learning, never in the returns that are reported (paper: yes)"""
-    initial_epsilon: float = 1.0
-    """chance of a random action at the start (paper: 1)"""
-    final_epsilon: float = 0.1
-    """chance of a random action once annealed (paper: 0.1)"""
-    epsilon_steps: int = 1_000_000
-    """transitions over which epsilon falls in a straight line (paper: 1,000,000)"""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """arithmetic of the forward and backward pass; weights and losses stay fp32 (paper: fp32)"""
-
-    @classmethod
-    def preset(cls, path: str) -> DQNConfig:
-        """The `[dqn]` table of a TOML file, or of a shipped preset such as "configs/rl/cartpole_dqn.toml"."""
-        file = find_config(path)
-        return from_mapping(cls, read_toml(file).get("dqn", {}), file)
-
-    def __post_init__(self) -> None:
-        for name in ("num_envs", "n_step", "train_every", "batch_size", "target_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        if not 0.0 < self.target_rate <= 1.0:
-            raise ValueError(f"target_rate must lie in (0, 1], got {self.target_rate}")
-        if not 0.0 <= self.discount <= 1.0:
-            raise ValueError(f"discount must lie in [0, 1], got {self.discount}")
-        for name in ("learning_rate", "error_clip", "max_gradient_norm"):
-            if getattr(self, name) is not None and getattr(self, name) <= 0.0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("initial_epsilon", "final_epsilon"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        if self.learning_starts < self.batch_size:
-            raise ValueError(f"learning_starts {self.learning_starts} is less than one batch of {self.batch_size}")
-        if self.learning_starts > self.replay_capacity:
-            raise ValueError(
-                f"learning_starts {self.learning_starts} is more than the replay holds ({self.replay_capacity})"
-            )
+from neuralcore.shape import match_shape
+from rlkit.dqn_config import DQNConfig
+from rlkit.environments import make_vector_env
+from rlkit.exploration import epsilon_greedy
+from rlkit.loop import optimizer_arrays, restore_optimizer, train
+from rlkit.replay import ReplayBuffer, Transitions
+from rlkit.rollout import Rollout
 
 
 def td_error(
@@ -137,8 +61,6 @@ def td_error(
     Returns:
         (B,).
     """
-    from neuralcore.shape import match_shape
-
     (batch, actions) = match_shape(q_tm1, -1, -1, name="q_tm1")
     for name, array in (("action_tm1", action_tm1), ("reward_t", reward_t), ("discount_t", discount_t)):
         match_shape(array, batch, name=name)
@@ -198,14 +120,6 @@ class DQN:
         seed: int = 0,
         device: str = "auto",
     ):
-        from agents.q_agent import QAgent, observation_shape
-        from neuralcore.device import choose_device
-        from neuralcore.errors import UserError
-        from neuralcore.layers.trunk import trunk_for
-        from rlkit.environments import make_vector_env
-        from rlkit.replay import ReplayBuffer
-        from rlkit.rollout import Rollout
-
         self.config = config = config or DQNConfig()
         self.env = make_vector_env(env, config.num_envs) if isinstance(env, str) else env
         if self.env.num_envs != config.num_envs:
@@ -252,8 +166,6 @@ class DQN:
             self.update(self.sample())
 
     def _act(self, observations: np.ndarray) -> np.ndarray:
-        from rlkit.exploration import epsilon_greedy
-
         space, generator = self.agent.action_space, self.generators.numpy("exploration")
         if self.steps < self.config.learning_starts:
             return space.start + generator.integers(space.n, size=self.config.num_envs)
@@ -272,9 +184,6 @@ class DQN:
 
     def update(self, batch: Transitions) -> None:
         """One gradient step on a batch of transitions."""
-        from agents.q_agent import encode
-        from neuralcore.device import autocast
-
         config, space = self.config, self.env.single_observation_space
         observation_tm1 = encode(batch.observation_tm1, space, self.device)
         observation_t = encode(batch.observation_t, space, self.device)
@@ -319,8 +228,6 @@ class DQN:
 
     def learn(self, steps: int, **options: Any) -> QAgent:
         """Train until `steps` transitions have been seen in all; the options are those of `rlkit.loop.train`."""
-        from rlkit.loop import train
-
         train(self, steps, **options)
         return self.agent
 
@@ -339,9 +246,6 @@ class DQN:
 
     def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
         """Everything needed to go on, as plain values and shards of arrays."""
-        from neuralcore.checkpoint import Shard
-        from rlkit.loop import optimizer_arrays
-
         networks = {f"online.{n}": v for n, v in self.online.state_dict().items()}
         networks |= {f"target.{n}": v for n, v in self.target.state_dict().items()}
         shards = {
@@ -354,8 +258,6 @@ class DQN:
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Become what `state` was taken from."""
-        from rlkit.loop import restore_optimizer
-
         networks = {name: torch.from_numpy(a) for name, a in checkpoint.shards["networks"].items()}
         for prefix, network in (("online.", self.online), ("target.", self.target)):
             network.load_state_dict(
@@ -368,15 +270,10 @@ class DQN:
 
     def save(self, folder: str | Path) -> Path:
         """Write a checkpoint of everything; `load` goes on from it."""
-        from neuralcore.checkpoint import CheckpointStore
-
         return CheckpointStore(folder).save(self.steps, *self.state())
 
     def load(self, folder: str | Path) -> DQN:
         """Go on from the newest good checkpoint in a folder; returns self."""
-        from neuralcore.checkpoint import CheckpointStore
-        from neuralcore.errors import UserError
-
         checkpoint = CheckpointStore(folder).load()
         if checkpoint is None:
             raise UserError(f"{folder} holds no checkpoint: name a folder that `save` wrote")
@@ -386,8 +283,6 @@ class DQN:
 
 
 def _copy(network: torch.nn.Module) -> torch.nn.Module:
-    import copy
-
     return copy.deepcopy(network).requires_grad_(False)
 
 

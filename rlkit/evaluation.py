@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from agents.agent import Agent
 from neuralcore.errors import UserError
 from rlkit.environments import make_vector_env
-from rlkit.rollout import Rollout
+from rlkit.rollout import Episode, Rollout
 
 
 @dataclass(frozen=True)
@@ -20,12 +19,11 @@ class Evaluation:
     """The episodes of one evaluation.
 
     Attributes:
-        returns: (E,) undiscounted returns. lengths: (E,) transitions. seconds: wall time.
+        returns: (E,) undiscounted returns. lengths: (E,) transitions.
     """
 
     returns: np.ndarray
     lengths: np.ndarray
-    seconds: float
 
     @property
     def mean(self) -> float:
@@ -72,25 +70,18 @@ def evaluate(
         raise UserError(f"episodes must be 1 or more, got {episodes}")
     vector = make_vector_env(env, min(episodes, 10), **env_arguments) if isinstance(env, str) else env
     _check_spaces(agent, vector)
-    started = time.monotonic()
     rollout = Rollout(vector, seed)
     quota = np.array([len(range(i, episodes, vector.num_envs)) for i in range(vector.num_envs)])
-    done = np.zeros(vector.num_envs, dtype=int)
-    returns, lengths = [], []
-    running, length = np.zeros(vector.num_envs), np.zeros(vector.num_envs, dtype=int)
-    while (done < quota).any():
-        step = rollout.step(agent.act(rollout.observations, deterministic=deterministic))
-        running += np.where(step.transition, step.reward, 0.0)
-        length += step.transition
-        for i in np.flatnonzero((step.terminated | step.truncated) & step.transition):
-            if done[i] < quota[i]:
-                returns.append(running[i])
-                lengths.append(length[i])
-                done[i] += 1
-            running[i], length[i] = 0.0, 0
+    played: list[Episode] = []
+    while quota.any():
+        rollout.step(agent.act(rollout.observations, deterministic=deterministic))
+        for episode in rollout.take_episodes():
+            if quota[episode.env]:
+                quota[episode.env] -= 1
+                played.append(episode)
     if isinstance(env, str):
         vector.close()
-    return Evaluation(np.array(returns), np.array(lengths), time.monotonic() - started)
+    return Evaluation(np.array([e.episode_return for e in played]), np.array([e.length for e in played]))
 
 
 def bootstrap_interval(

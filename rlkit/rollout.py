@@ -47,8 +47,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Episode:
-    """A finished episode: undiscounted return and number of transitions."""
+    """A finished episode of sub-environment `env`: undiscounted return and number of transitions."""
 
+    env: int
     episode_return: float
     length: int
 
@@ -81,11 +82,6 @@ class Rollout:
         self._returns = np.zeros(self.env.num_envs)
         self._lengths = np.zeros(self.env.num_envs, dtype=np.int64)
 
-    @property
-    def transition(self) -> np.ndarray:
-        """(N,) bool: whether the next step will be a transition (False where it only resets)."""
-        return ~self._finished
-
     def step(self, actions: np.ndarray) -> Step:
         """Act in all environments.
 
@@ -102,7 +98,7 @@ class Rollout:
         self._lengths += transition
         self._finished = np.asarray(terminated | truncated) & transition
         for i in np.flatnonzero(self._finished):
-            self.episodes.append(Episode(float(self._returns[i]), int(self._lengths[i])))
+            self.episodes.append(Episode(int(i), float(self._returns[i]), int(self._lengths[i])))
             self._returns[i], self._lengths[i] = 0.0, 0
         return Step(seen, actions, reward, np.asarray(terminated), np.asarray(truncated), transition)
 

@@ -12,7 +12,7 @@ from typing import Any
 from neuralcore.config import find_config, from_mapping, parse, preset_folder, read_toml, to_mapping
 from neuralcore.errors import UserError, nearest
 
-# algorithm -> module, class, config class
+# algorithm -> module of the class, the class, its config in <module>_config, which imports no torch
 ALGORITHMS = {"dqn": ("rlkit.dqn", "DQN", "DQNConfig")}
 USAGE = "usage: rlkit train ALGORITHM|FILE.toml [flags]"
 
@@ -74,7 +74,7 @@ def parse_arguments(words: Sequence[str], prog: str) -> tuple[str, Any]:
 def _arguments_class(algorithm: str) -> type:
     """`TrainArguments` with one field more: the algorithm's config, under its name."""
     module, _, config_name = ALGORITHMS[algorithm]
-    config = getattr(importlib.import_module(module), config_name)
+    config = getattr(importlib.import_module(f"{module}_config"), config_name)
     return dataclasses.make_dataclass(
         f"Train{algorithm.upper()}",
         [(algorithm, config, field(default_factory=config))],

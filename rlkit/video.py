@@ -73,7 +73,7 @@ def record_video(
             writer.close()
         env.close()
     temporary.replace(path)
-    return Evaluation(np.array([total]), np.array([length]), length / fps)
+    return Evaluation(np.array([total]), np.array([length]))
 
 
 def _render(env: gym.Env) -> Any:
