@@ -29,6 +29,10 @@ __all__ = [
     "toy_text",
 ]
 
+VECTOR_IDS = {  # id -> what steps many at once, with the results of the single one
+    "GridWorld-v0": "envs.tabular_vector:grid_worlds",
+    "Chain-v0": "envs.tabular_vector:chains",
+}
 IDS = {  # id -> (class, step limit or None where the environment has its own)
     "GridWorld-v0": ("envs.gridworld:GridWorld", 1_000),
     "Chain-v0": ("envs.chain:Chain", None),
@@ -47,7 +51,12 @@ def register() -> None:
     gym.register_envs(ale_py)
     for env_id, (entry_point, max_episode_steps) in IDS.items():
         if env_id not in gym.registry:
-            gym.register(env_id, entry_point, max_episode_steps=max_episode_steps)
+            gym.register(
+                env_id,
+                entry_point,
+                max_episode_steps=max_episode_steps,
+                vector_entry_point=VECTOR_IDS.get(env_id),
+            )
 
 
 register()

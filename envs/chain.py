@@ -64,10 +64,11 @@ class Chain(TabularEnv):
             chain_model(length, near_reward, far_reward, slip), observation=observation, render_mode=render_mode
         )
         self.length, self.near_reward, self.far_reward = length, near_reward, far_reward
+        self.episode_steps = length + 9
         self._steps_left = 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        self._steps_left = self.length + 9
+        self._steps_left = self.episode_steps
         return super().reset(seed=seed, options=options)
 
     def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:

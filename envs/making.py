@@ -13,6 +13,7 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 from envs.atari import atari_spec, is_atari, make_atari, make_atari_vec
 from envs.errors import unknown_name
 
+MODES = ("sync", "async", "vector_entry_point")
 MAKE_ARGUMENTS = ("max_episode_steps", "disable_env_checker", "render_mode")  # what gymnasium.make itself takes
 
 
@@ -54,8 +55,11 @@ def make_vec(
     Args:
         env_id: a registered id, or "module:id" to import a module that registers it first.
         num_envs: N, the number of copies.
-        vectorization_mode: "sync" steps the copies in turn, "async" in a process each; None takes ALE's native
-            vector environment for Atari games and "sync" for all others.
+        vectorization_mode: "sync" steps the copies in turn, "async" in a process each, "vector_entry_point" all at
+            once in the environment's own vector form, where it has one. None takes that form for GridWorld and Chain
+            (compiled, the same results as "sync"; not where there are wrappers or vector_kwargs) and for Atari games
+            (ALE's), and "sync" for all others: a vector form registered elsewhere, such as Gymnasium's of CartPole,
+            need not do what single copies do with the same seeds.
         vector_kwargs: further arguments of Gymnasium's SyncVectorEnv or AsyncVectorEnv, such as {"context": "spawn"}.
         wrappers: applied to each copy, in order.
         **kwargs: as in `make`; for native Atari, those of `make_atari_vec`.
@@ -64,25 +68,27 @@ def make_vec(
         The vector environment. `gymnasium.make(vector.spec)` makes a single copy in the case of native Atari.
 
     Raises:
-        ValueError: an unknown id, mode or argument, or a bad value. ALE's native vector environment takes neither
-            wrappers nor vector_kwargs.
+        ValueError: an unknown id, mode or argument, or a bad value; "vector_entry_point" for an environment without
+            one. A vector form takes neither wrappers nor vector_kwargs, and those of grids and chains no render_mode.
     """
     spec = find(env_id)
     if num_envs < 1:
         raise ValueError(f"num_envs is {num_envs}: it must be at least 1")
-    if vectorization_mode not in (None, "sync", "async"):
-        raise unknown_name("vectorization_mode", vectorization_mode, ("sync", "async"))
+    if vectorization_mode not in (None, *MODES):
+        raise unknown_name("vectorization_mode", vectorization_mode, MODES)
     if "autoreset_mode" in (vector_kwargs or {}):
         raise ValueError(
             "vector_kwargs holds autoreset_mode, which is NEXT_STEP here: use gymnasium.make_vec for others"
         )
-    if is_atari(spec):
-        if vectorization_mode is None:
-            if wrappers or vector_kwargs:
-                raise ValueError(
-                    "wrappers and vector_kwargs need vectorization_mode='sync' or 'async' for Atari games"
-                )
-            return make_atari_vec(spec.id, num_envs, **kwargs)
+    atari, for_copies = is_atari(spec), bool(wrappers or vector_kwargs)
+    if vectorization_mode is None:
+        ours = str(spec.vector_entry_point).startswith("envs.")
+        vectorization_mode = "vector_entry_point" if atari or (ours and not for_copies) else "sync"
+    if vectorization_mode == "vector_entry_point":
+        if for_copies:
+            raise ValueError(f"wrappers and vector_kwargs need vectorization_mode='sync' or 'async' for {spec.id}")
+        return make_atari_vec(spec.id, num_envs, **kwargs) if atari else _make_vector_form(spec, num_envs, kwargs)
+    if atari:
         rendering = {"render_mode": kwargs.pop("render_mode", None)}
         spec, kwargs = atari_spec(spec.id, kwargs), rendering
     else:
@@ -90,11 +96,22 @@ def make_vec(
     return gym.make_vec(
         spec,
         num_envs,
-        vectorization_mode or "sync",
+        vectorization_mode,
         vector_kwargs={**(vector_kwargs or {}), "autoreset_mode": gym.vector.AutoresetMode.NEXT_STEP},
         wrappers=list(wrappers),
         **kwargs,
     )
+
+
+def _make_vector_form(spec: EnvSpec, num_envs: int, kwargs: dict[str, Any]) -> gym.vector.VectorEnv:
+    """The environment that steps all copies at once, with `make`'s arguments meaning what they mean there."""
+    if spec.vector_entry_point is None:
+        raise ValueError(f"{spec.id} has no vector entry point: its vectorization_mode is 'sync' or 'async'")
+    _check_arguments(spec, kwargs)
+    kwargs.pop("disable_env_checker", None)  # there is none: it looks at single copies
+    if kwargs.get("max_episode_steps", 0) is None:
+        del kwargs["max_episode_steps"]  # as registered
+    return gym.make_vec(spec, num_envs, "vector_entry_point", **kwargs)
 
 
 def find(env_id: str) -> EnvSpec:

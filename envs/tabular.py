@@ -33,8 +33,7 @@ class TabularEnv(gym.Env):
     metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's)
 
     def __init__(self, model: TabularModel, *, observation: str = "index", render_mode: str | None = None):
-        if observation not in OBSERVATIONS:
-            raise unknown_name("observation", observation, OBSERVATIONS)
+        self.observation_space = observation_space(model, observation)
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise unknown_name("render_mode", render_mode, self.metadata["render_modes"])
         self.model = model
@@ -42,12 +41,7 @@ class TabularEnv(gym.Env):
         self.render_mode = render_mode
         self.state = 0
         self._start_cumulative = np.cumsum(model.start)
-        n_states, n_actions, _ = model.successors.shape
-        self.action_space = gym.spaces.Discrete(n_actions)
-        if observation == "index":
-            self.observation_space: gym.Space = gym.spaces.Discrete(n_states)
-        else:
-            self.observation_space = gym.spaces.Box(0.0, 1.0, (n_states,), np.float32)
+        self.action_space = gym.spaces.Discrete(model.successors.shape[1])
 
     @cached_property
     def P(self) -> ToyText:  # noqa: N802 (the toy-text name)
@@ -56,28 +50,18 @@ class TabularEnv(gym.Env):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
-        first = (options or {}).get("state")
-        n_states = len(self.model.start)
-        if first is None:
-            self.state = _sample(self._start_cumulative, self.np_random)
-        elif 0 <= first < n_states:
-            self.state = int(first)
-        else:
-            raise ValueError(f"options['state'] is {first}: this environment has the states 0 to {n_states - 1}")
+        first = first_state(self.model, options)
+        self.state = _sample(self._start_cumulative, self.np_random) if first is None else first
         return self._observe(), {"state": self.state}
 
     def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         if not self.action_space.contains(action):
-            raise ValueError(f"action is {action!r}: actions are {self.describe_actions()}")
+            raise ValueError(f"action is {action!r}: actions are {describe_actions(self.model)}")
         model, state = self.model, self.state
         outcome = _sample(np.cumsum(model.probabilities[state, action]), self.np_random)
         self.state = int(model.successors[state, action, outcome])
         reward = float(model.rewards[state, action, outcome])
         return self._observe(), reward, bool(model.terminals[self.state]), False, {"state": self.state}
-
-    def describe_actions(self) -> str:
-        """The actions in words, as in "0 ↑, 1 →"."""
-        return ", ".join(f"{number} {symbol}" for number, symbol in enumerate(self.model.action_symbols))
 
     def render(self) -> Any:
         if self.render_mode == "ansi":
@@ -99,6 +83,38 @@ class TabularEnv(gym.Env):
 
     def _picture(self) -> np.ndarray:
         raise NotImplementedError
+
+
+def observation_space(model: TabularModel, observation: str) -> gym.Space:
+    """What one environment shows of the model's states.
+
+    Raises:
+        ValueError: `observation` is neither "index" nor "one_hot".
+    """
+    if observation not in OBSERVATIONS:
+        raise unknown_name("observation", observation, OBSERVATIONS)
+    n_states = len(model.start)
+    if observation == "index":
+        return gym.spaces.Discrete(n_states)
+    return gym.spaces.Box(0.0, 1.0, (n_states,), np.float32)
+
+
+def first_state(model: TabularModel, options: dict[str, Any] | None) -> int | None:
+    """The state that the options of a reset name under "state", or None where it is to be drawn.
+
+    Raises:
+        ValueError: the model has no such state.
+    """
+    first = (options or {}).get("state")
+    n_states = len(model.start)
+    if first is not None and not 0 <= first < n_states:
+        raise ValueError(f"options['state'] is {first}: this environment has the states 0 to {n_states - 1}")
+    return None if first is None else int(first)
+
+
+def describe_actions(model: TabularModel) -> str:
+    """The actions in words, as in "0 ↑, 1 →"."""
+    return ", ".join(f"{number} {symbol}" for number, symbol in enumerate(model.action_symbols))
 
 
 def _sample(cumulative: np.ndarray, generator: np.random.Generator) -> int:

@@ -37,7 +37,8 @@ def test_registering_again_is_harmless_and_silent():
 def test_prefix_finds_the_ids_in_a_fresh_interpreter():
     code = (
         "import json, sys, gymnasium as gym; env = gym.make('envs:GridWorld-v0'); env.reset(seed=0); "
-        "heavy = [m for m in ('torch', 'rlkit', 'agents', 'neuralcore', 'graphkit', 'cv2') if m in sys.modules]; "
+        "heavy = ('torch', 'rlkit', 'agents', 'neuralcore', 'graphkit', 'cv2', 'numba'); "
+        "heavy = [m for m in heavy if m in sys.modules]; "
         "print(json.dumps([heavy, 'ALE/Pong-v5' in gym.registry]))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -46,8 +47,9 @@ def test_prefix_finds_the_ids_in_a_fresh_interpreter():
 
 
 @pytest.mark.parametrize("env_id", envs.IDS)
-def test_sync_vector_equals_single_copies(env_id):
-    vector = envs.make_vec(env_id, 2)
+@pytest.mark.parametrize("mode", ["sync", None])
+def test_vector_equals_single_copies(env_id, mode):
+    vector = envs.make_vec(env_id, 2, vectorization_mode=mode)
     assert vector.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
     singles = [envs.make(env_id) for _ in range(2)]
     observations, _ = vector.reset(seed=[5, 6])
@@ -113,10 +115,35 @@ def test_arguments_reach_the_copies():
 
 
 def test_an_environment_of_others():
-    assert envs.make("CartPole-v1").reset(seed=0)[0].shape == (4,)
+    single = envs.make("CartPole-v1").reset(seed=1)[0]
+    assert single.shape == (4,)
     vector = envs.make_vec("CartPole-v1", 2)
-    assert vector.reset(seed=0)[0].shape == (2, 4)
+    np.testing.assert_array_equal(vector.reset(seed=0)[0][1], single)  # not so in its vector form, hence "sync"
     vector.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        ({}, "TabularVectorEnv"),
+        ({"vectorization_mode": "vector_entry_point", "disable_env_checker": True}, "TabularVectorEnv"),
+        ({"vectorization_mode": "sync"}, "SyncVectorEnv"),
+        ({"wrappers": [gym.wrappers.FlattenObservation]}, "SyncVectorEnv"),
+        ({"vector_kwargs": {"copy": False}}, "SyncVectorEnv"),
+    ],
+)
+@pytest.mark.parametrize("env_id", ["GridWorld-v0", "Chain-v0"])
+def test_own_vector_form_is_taken_where_nothing_asks_for_single_copies(env_id, arguments, kind):
+    vector = envs.make_vec(env_id, 2, **arguments)
+    assert type(vector).__name__ == kind
+    vector.close()
+
+
+def test_vector_forms_of_others_on_request():
+    for env_id in ("CartPole-v1", "ALE/Pong-v5"):
+        vector = envs.make_vec(env_id, 2, vectorization_mode="vector_entry_point")
+        assert type(vector).__name__ in ("CartPoleVectorEnv", "AtariVectorEnv", "AtariVector")
+        vector.close()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +169,14 @@ def test_unknown_names_are_answered_with_the_nearest(maker, env_id, arguments, m
         ("Chain-v0", {"num_envs": 0}, "num_envs is 0"),
         ("Chain-v0", {"vectorization_mode": "asink"}, "unknown vectorization_mode 'asink': did you mean 'async'"),
         ("Chain-v0", {"vector_kwargs": {"autoreset_mode": "SameStep"}}, "NEXT_STEP here"),
+        ("Chain-v0", {"vectorization_mode": "vector"}, "known: .*sync, async"),
         ("ALE/Pong-v5", {"vector_kwargs": {"context": "spawn"}}, "need vectorization_mode"),
+        ("ProbeValue-v0", {"vectorization_mode": "vector_entry_point"}, "ProbeValue-v0 has no vector entry point"),
+        (
+            "GridWorld-v0",
+            {"vectorization_mode": "vector_entry_point", "wrappers": [gym.wrappers.FlattenObservation]},
+            "need vectorization_mode='sync' or 'async' for GridWorld-v0",
+        ),
     ],
 )
 def test_make_vec_refuses(env_id, arguments, message):
