@@ -138,7 +138,7 @@ def grid_model(
         first = ~terminals
     return TabularModel(
         successors=successors,
-        probabilities=np.broadcast_to(np.array(chances), successors.shape).copy(),
+        probabilities=np.broadcast_to(np.array(chances), successors.shape),
         rewards=rewards,
         terminals=terminals,
         start=first / first.sum(),

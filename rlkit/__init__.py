@@ -1,7 +1,7 @@
 """What learns to act: exact planning on known models, and algorithms that learn from experience.
 
-from rlkit import DQN, value_iteration
-plan = value_iteration(gym.make("GridWorld-v0"), discount=0.99)
+from rlkit import DQN, solve
+plan = solve(gym.make("GridWorld-v0"), discount=0.99)
 agent = DQN("CartPole-v1", seed=0).learn(60_000)
 """
 
@@ -13,9 +13,12 @@ from typing import Any
 # name -> its module; loaded when first asked for, so planning never imports torch
 _EXPORTS = {
     "MDP": "rlkit.mdp",
+    "solve": "rlkit.automatic",
     "value_iteration": "rlkit.planning",
     "policy_iteration": "rlkit.planning",
+    "modified_policy_iteration": "rlkit.planning",
     "q_iteration": "rlkit.planning",
+    "finite_horizon": "rlkit.planning",
     "DQN": "rlkit.dqn",
     "DQNConfig": "rlkit.dqn_config",
     "evaluate": "rlkit.evaluation",
@@ -27,9 +30,12 @@ __all__ = [
     "MDP",
     "DQNConfig",
     "evaluate",
+    "finite_horizon",
+    "modified_policy_iteration",
     "policy_iteration",
     "q_iteration",
     "record_video",
+    "solve",
     "value_iteration",
 ]
 

@@ -7,7 +7,9 @@ import sys
 from neuralcore.command_line import Command, run
 
 COMMANDS = {
-    "solve": Command("rlkit.solve", "SolveArguments", "solve", "Solve a tabular environment exactly by planning"),
+    "solve": Command(
+        "rlkit.solve_command", "SolveArguments", "solve", "Solve a tabular environment exactly by planning"
+    ),
     "train": Command("rlkit.train", "TrainArguments", "train", "Train an agent; the same command goes on"),
     "evaluate": Command("rlkit.inspect_runs", "EvaluateArguments", "evaluate", "Play whole episodes and average"),
     "watch": Command("rlkit.inspect_runs", "WatchArguments", "watch", "Film an episode of a trained agent"),

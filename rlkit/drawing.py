@@ -70,16 +70,26 @@ def _table(states: np.ndarray, texts: list[str]) -> str:
     return "\n".join([top, f"\n{middle}\n".join(f"│{row}│" for row in rows), bottom])
 
 
-def text_table(values: np.ndarray, policy: np.ndarray, terminals: np.ndarray, rows: int = 16) -> str:
-    """The first `rows` states with their values and actions."""
+def text_table(
+    values: np.ndarray,
+    policy: np.ndarray,
+    terminals: np.ndarray,
+    state_names: tuple[str, ...] = (),
+    action_names: tuple[str, ...] = (),
+    rows: int = 16,
+) -> str:
+    """The first `rows` states with their values and actions, by name where they have names."""
     digits = _digits(values)
     numbers = [_number(value, digits) for value in values[:rows]]
     size = max(len("value"), *map(len, numbers))
-    lines = [f"{'state':>7}  {'value':>{size}}  action"]
+    names = [state_names[state] if state_names else str(state) for state in range(len(numbers))]
+    width = max(7, *map(len, names))
+    lines = [f"{'state':>{width}}  {'value':>{size}}  action"]
     for state, number in enumerate(numbers):
-        lines.append(f"{state:>7}  {number:>{size}}  {'end' if terminals[state] else policy[state]}")
+        action = action_names[policy[state]] if action_names else policy[state]
+        lines.append(f"{names[state]:>{width}}  {number:>{size}}  {'end' if terminals[state] else action}")
     if len(values) > rows:
-        lines.append(f"{'…':>7}  and {len(values) - rows} more states")
+        lines.append(f"{'…':>{width}}  and {len(values) - rows} more states")
     return "\n".join(lines)
 
 

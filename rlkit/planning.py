@@ -1,6 +1,6 @@
-"""Planning in a known model: value, policy and Q iteration, each with a certificate.
+"""Planning in a known model: value, policy, modified policy and Q iteration, each with a certificate.
 
-All three look for the fixed point of the Bellman optimality operator T,
+All look for the fixed point of the Bellman optimality operator T,
 
     q(s, a) = r(s, a) + γ Σ_s' p(s' | s, a) v(s'),     (Tv)(s) = max_a q(s, a),     v* = Tv*,
 
@@ -17,136 +17,20 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 
-from neuralcore.errors import UserError
-from neuralcore.kernels.bellman import bellman
+from neuralcore.errors import UserError, nearest
+from neuralcore.kernels.bellman import Rows, Table, bellman
+from neuralcore.kernels.bellman_in_place import bellman_in_place
 from rlkit import policies
 from rlkit.mdp import MDP
+from rlkit.prioritised import BackwardOrder, back_up_in_order, backward_model, first_values
+from rlkit.progress import Progress, silent
+from rlkit.solution import FiniteHorizonSolution, Solution
 
-if TYPE_CHECKING:
-    from agents import TabularAgent
-
-Model = tuple[Any, Any, Any, Any]  # indptr, indices, probabilities, rewards: the first arguments of a sweep
-
-
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """What a planner found, and how far from the optimum it can be.
-
-    Attributes:
-        mdp: the model.
-        method: "value iteration", "policy iteration" or "Q iteration". discount: γ. tolerance: as given.
-        values: (S,) float64. q: (S, A) float64. policy: (S,) int64, the action in each state.
-        residual: max |Tv - v| of these values; of Q iteration max |Tq - q|, which is no smaller.
-        history: one residual an iteration, of the values the iteration began with.
-        seconds: time spent planning, without reading the model and loading compiled code.
-    """
-
-    mdp: MDP
-    method: str
-    discount: float
-    tolerance: float
-    values: np.ndarray
-    q: np.ndarray
-    policy: np.ndarray
-    residual: float
-    history: np.ndarray
-    seconds: float
-
-    @property
-    def iterations(self) -> int:
-        """Sweeps of value and Q iteration, evaluated policies of policy iteration."""
-        return len(self.history)
-
-    @property
-    def converged(self) -> bool:
-        """Whether the residual is within the tolerance; if not, max_iterations came first."""
-        return self.residual <= self.tolerance
-
-    @property
-    def bound(self) -> float:
-        """No value is further than this from the optimal one; infinite at discount 1, where there is no bound."""
-        return self.residual / (1 - self.discount) if self.discount < 1 else math.inf
-
-    @property
-    def expected_return(self) -> float:
-        """The value of the start: Σ_s start(s) v(s)."""
-        return float(self.mdp.start @ self.values)
-
-    def agent(self) -> TabularAgent:
-        """An agent that follows the policy, from states observed as their numbers."""
-        from gymnasium.spaces import Discrete
-
-        from agents import TabularAgent
-
-        return TabularAgent(self.policy, Discrete(self.mdp.states), Discrete(self.mdp.actions))
-
-    def text(self, width: int = 120) -> str:
-        """Values and policy drawn for a terminal of `width` columns: as a grid where the model is one."""
-        from rlkit.drawing import text_grid, text_table
-
-        if self.mdp.grid is None:
-            return text_table(self.values, self.policy, self.mdp.terminals)
-        return text_grid(self.mdp.grid, self.values, self.policy, self.mdp.terminals, width)
-
-    def summary(self) -> str:
-        """Method, iterations and time, residual, guarantee and value: four lines."""
-        missed = "" if self.converged else ": NOT reached, stopped by max_iterations"
-        near = (
-            f"within {self.bound:.2g} of the optimal ones" if self.discount < 1 else "without a bound at discount 1"
-        )
-        return (
-            f"{self.method}, discount {self.discount:g}: {self.iterations} iterations in {self.seconds:.3g} s\n"
-            f"Bellman residual {self.residual:.2g} (tolerance {self.tolerance:g}{missed})\n"
-            f"values {near}\n"
-            f"expected return from the start {self.expected_return:.6g}"
-        )
-
-    def __str__(self) -> str:
-        return f"{self.text()}\n{self.summary()}"
-
-    def plot(self, path: str | Path, title: str | None = None) -> Path:
-        """Draw values, policy, walls and terminals to a .png, .pdf or .svg file; needs the extra `plots`.
-
-        Raises:
-            UserError: another suffix, a folder that is not there, or matplotlib is not installed.
-        """
-        from rlkit.drawing import plot_grid, plot_states
-
-        title = title or f"{self.method[:1].upper()}{self.method[1:]}, discount {self.discount:g}"
-        if self.mdp.grid is None:
-            return plot_states(path, title, self.values, self.policy, self.mdp.terminals)
-        return plot_grid(path, title, self.mdp.grid, self.values, self.policy, self.mdp.terminals)
-
-    def save(self, folder: str | Path) -> Path:
-        """Write values, q and policy (solution.safetensors), the certificate (solution.json) and `agent/`."""
-        import json
-
-        from neuralcore.checkpoint import write_arrays, write_text
-
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        arrays = {"values": self.values, "q": self.q, "policy": self.policy, "history": self.history}
-        certificate = {
-            "method": self.method,
-            "discount": self.discount,
-            "tolerance": self.tolerance,
-            "converged": self.converged,
-            "residual": self.residual,
-            "bound": self.bound if self.discount < 1 else None,
-            "iterations": self.iterations,
-            "expected_return": self.expected_return,
-            "seconds": self.seconds,
-            "arrays_sha256": write_arrays(folder / "solution.safetensors", arrays),
-        }
-        write_text(folder / "solution.json", json.dumps(certificate, indent=1))
-        self.agent().save(folder / "agent")
-        return folder
+MOST_SWEEPS = 100_000
 
 
 def value_iteration(
@@ -154,40 +38,87 @@ def value_iteration(
     *,
     discount: float = 0.99,
     tolerance: float = 1e-6,
-    max_iterations: int = 100_000,
+    max_iterations: int = MOST_SWEEPS,
+    sweep: Literal["jacobi", "gauss-seidel", "prioritised"] = "jacobi",
     device: str = "cpu",
+    progress: Progress = silent,
 ) -> Solution:
-    """v <- Tv from v = 0 until max |Tv - v| is within the tolerance (Bellman 1957).
+    """v <- Tv until max |Tv - v| is within the tolerance (Bellman 1957).
 
     Args:
         source: an environment, an `MDP`, or anything `MDP.of` reads.
         discount: γ in (0, 1].
         tolerance: Bellman residual to stop at.
         max_iterations: sweeps after which to stop anyway; the solution then says `converged` False.
-        device: "cpu", "cuda" or "auto", where the sweeps run.
+        sweep: "jacobi" backs up all states from the same values, beginning with v = 0, as the text books have it.
+            "gauss-seidel" backs them up in place, forwards and backwards in turn. "prioritised" works against the
+            transitions from where the rewards are, and only where something has changed.
+        device: "cpu", "cuda" or "auto", where Jacobi sweeps run; the other two need one state after the other.
+        progress: told how far it is.
 
     Raises:
         UserError: no or a wrong model, or an argument out of range.
     """
-    mdp, model = _prepare(source, discount, tolerance, max_iterations, device)
-    started = time.perf_counter()
+    if sweep not in ("jacobi", "gauss-seidel", "prioritised"):
+        raise UserError(f"unknown sweep {sweep!r}: {nearest(sweep, ('jacobi', 'gauss-seidel', 'prioritised'))}")
+    if sweep != "jacobi" and device != "cpu":
+        raise UserError(f"{sweep} sweeps take one state after the other, on the CPU: leave out device={device!r}")
+    mdp = prepared(source, discount, tolerance, max_iterations)
+    if sweep == "jacobi":
+        return _jacobi(mdp, discount, tolerance, max_iterations, device, progress)
+    if sweep == "gauss-seidel":
+        return _gauss_seidel(mdp, discount, tolerance, max_iterations, progress)
+    return prioritised(mdp, discount, tolerance, max_iterations, progress)
+
+
+def _jacobi(
+    mdp: MDP, discount: float, tolerance: float, max_iterations: int, device: str, progress: Progress
+) -> Solution:
+    transitions, rewards = _model(mdp, device)
     values, spare, q = (
         _move(a, device) for a in (np.zeros(mdp.states), np.empty(mdp.states), np.empty_like(mdp.rewards))
     )
+    bellman(transitions, rewards, values, discount, out=(spare, q))  # loads the compiled code
+    started = time.perf_counter()
     history: list[float] = []
     while len(history) < max_iterations:
-        swept, _, residual = bellman(*model, values, discount, out=(spare, q))
+        swept, _, residual = bellman(transitions, rewards, values, discount, out=(spare, q))
         values, spare = swept, values
         history.append(residual)
+        progress(_shrunk(history, tolerance), len(history), residual)
         if residual <= tolerance:
             break
-    found = _numpy(values)
-    q, residual = _certificate(mdp, found, discount)
-    policy = policies.greedy(mdp, q, discount, tolerance)
-    seconds = time.perf_counter() - started
-    return Solution(
-        mdp, "value iteration", discount, tolerance, found, q, policy, residual, np.array(history), seconds
-    )
+    return _finished(mdp, "value iteration", discount, tolerance, _numpy(values), history, started)
+
+
+def _gauss_seidel(mdp: MDP, discount: float, tolerance: float, max_iterations: int, progress: Progress) -> Solution:
+    started = time.perf_counter()
+    values = first_values(mdp, discount)
+    history: list[float] = []
+    while len(history) < max_iterations:
+        backwards = len(history) % 2 == 1
+        history.append(bellman_in_place(mdp.transitions, mdp.rewards, values, discount, backwards=backwards))
+        progress(_shrunk(history, tolerance), len(history), history[-1])
+        # A sweep that moves nothing further than this leaves no residual above it.
+        if history[-1] <= tolerance:
+            break
+    method = "Gauss-Seidel value iteration"
+    return _finished(mdp, method, discount, tolerance, values, history, started)
+
+
+def prioritised(
+    mdp: MDP,
+    discount: float,
+    tolerance: float,
+    max_iterations: int,
+    progress: Progress,
+    order: BackwardOrder | None = None,
+) -> Solution:
+    """Value iteration in the order in which news travels; an `order` found before is not sought again."""
+    started = time.perf_counter()
+    order = order or backward_model(mdp, discount, tolerance)
+    values, history = back_up_in_order(mdp, order, discount, tolerance, max_iterations, progress)
+    return _finished(mdp, "prioritised value iteration", discount, tolerance, values, history, started)
 
 
 def q_iteration(
@@ -195,22 +126,26 @@ def q_iteration(
     *,
     discount: float = 0.99,
     tolerance: float = 1e-6,
-    max_iterations: int = 100_000,
+    max_iterations: int = MOST_SWEEPS,
     device: str = "cpu",
+    progress: Progress = silent,
 ) -> Solution:
     """q(s, a) <- r(s, a) + γ Σ p(s' | s, a) max_a' q(s', a') from q = 0 until max |Tq - q| is within the tolerance.
 
     The table is what Q-learning estimates from samples. Arguments, result and errors are those of `value_iteration`,
     but the residual and the bound hold for every entry of q.
     """
-    mdp, model = _prepare(source, discount, tolerance, max_iterations, device)
-    started = time.perf_counter()
+    mdp = prepared(source, discount, tolerance, max_iterations)
+    transitions, rewards = _model(mdp, device)
     q, values = _move(np.zeros_like(mdp.rewards), device), _move(np.zeros(mdp.states), device)
+    bellman(transitions, rewards, values, discount)  # loads the compiled code
+    started = time.perf_counter()
     history: list[float] = []
     while len(history) < max_iterations:
-        swept, backed_up, _ = bellman(*model, values, discount)
+        swept, backed_up, _ = bellman(transitions, rewards, values, discount)
         history.append(float(abs(backed_up - q).max()))
         values, q = swept, backed_up
+        progress(_shrunk(history, tolerance), len(history), history[-1])
         if history[-1] <= tolerance:
             break
     found, table = _numpy(values), _numpy(q)
@@ -222,8 +157,71 @@ def q_iteration(
     )
 
 
+def modified_policy_iteration(
+    source: Any,
+    *,
+    discount: float = 0.99,
+    tolerance: float = 1e-6,
+    max_iterations: int = MOST_SWEEPS,
+    evaluations: int = 10,
+    progress: Progress = silent,
+) -> Solution:
+    """Make the policy greedy, follow its own backups for a few sweeps, and again (Puterman & Shin 1978).
+
+    A policy's sweep costs a fraction 1/A of a full one. Where no episode ends, errors become nearly the same in all
+    states; what they agree in is then added at once, γ / (1 - γ) times the mean of the smallest and largest change
+    (MacQueen 1966, Porteus 1971). Elsewhere a policy's sweeps are done in place.
+
+    Args:
+        source, tolerance, max_iterations (policies), progress: as of `value_iteration`.
+        discount: γ in (0, 1).
+        evaluations: sweeps for each policy.
+
+    Raises:
+        UserError: no or a wrong model, or an argument out of range.
+    """
+    if evaluations < 1:
+        raise UserError(f"evaluations is {evaluations}: it must be 1 or more; value iteration has none")
+    if discount == 1:
+        raise UserError("modified policy iteration need not converge at discount 1: use value or policy iteration")
+    mdp = prepared(source, discount, tolerance, max_iterations)
+    started = time.perf_counter()
+    transitions, rewards = mdp.transitions, mdp.rewards
+    values, swept, q = first_values(mdp, discount), np.empty(mdp.states), np.empty_like(rewards)
+    endless = not mdp.ends.any()
+    history: list[float] = []
+    while True:
+        swept, q, residual = bellman(transitions, rewards, values, discount, out=(swept, q))
+        history.append(residual)
+        progress(_shrunk(history, tolerance), len(history), residual)
+        if residual <= tolerance or len(history) == max_iterations:
+            break
+        policy = q.argmax(axis=1)
+        if endless:
+            chain, earned = policies.chain(mdp, policy)
+            values = _common_change(values, swept, discount)
+            for _ in range(evaluations):
+                values = _common_change(values, bellman(chain, earned, values, discount).values, discount)
+        else:
+            values, swept = swept, values
+            for _ in range(evaluations):
+                bellman_in_place(transitions, rewards, values, discount, policy=policy)
+    return _finished(mdp, "modified policy iteration", discount, tolerance, swept, history, started)
+
+
+def _common_change(values: np.ndarray, swept: np.ndarray, discount: float) -> np.ndarray:
+    """The swept values, and what all later sweeps would add if the change stayed halfway between its extremes."""
+    change = swept - values
+    return swept + discount / (1 - discount) * 0.5 * (change.min() + change.max())
+
+
 def policy_iteration(
-    source: Any, *, discount: float = 0.99, tolerance: float = 1e-9, max_iterations: int = 1_000
+    source: Any,
+    *,
+    discount: float = 0.99,
+    tolerance: float = 1e-9,
+    max_iterations: int = 1_000,
+    progress: Progress = silent,
 ) -> Solution:
     """Evaluate the policy exactly, make it greedy, until no action is better (Howard 1960).
 
@@ -235,24 +233,27 @@ def policy_iteration(
 
     Args:
         source: an environment, an `MDP`, or anything `MDP.of` reads.
-        discount: γ in (0, 1]; at 1, from every state some policy must lead to an end.
+        discount: γ in (0, 1].
         tolerance: gain below which an action is not worth replacing; at the end it bounds the Bellman residual.
         max_iterations: policies to evaluate at most; the solution then says `converged` False.
+        progress: told how far it is; how many policies are to come is not known.
 
     Raises:
         UserError: no or a wrong model, an argument out of range, or discount 1 with a state from which no episode
             can end, or from which going round for ever pays without bound.
     """
-    mdp, model = _prepare(source, discount, tolerance, max_iterations)
+    mdp = prepared(source, discount, tolerance, max_iterations)
     started = time.perf_counter()
     each = np.arange(mdp.states)
-    policy = policies.ending(mdp, required=discount == 1)
+    policy = policies.ending(mdp)
     values = np.zeros(mdp.states)
+    evaluator = policies.Evaluator(mdp)
     history: list[float] = []
     while True:
-        values = policies.evaluate(mdp, policy, discount, initial=values)
-        sweep = bellman(*model, values, discount)
+        values = evaluator.values(policy, discount, initial=values)
+        sweep = bellman(mdp.transitions, mdp.rewards, values, discount)
         history.append(sweep.residual)
+        progress(_shrunk(history, tolerance), len(history), sweep.residual)
         margin = max(tolerance, 1e-12 * float(np.abs(values).max()))  # below it, differences are rounding
         better = sweep.values > sweep.q[each, policy] + margin
         if not better.any() or len(history) == max_iterations:
@@ -267,20 +268,55 @@ def policy_iteration(
     )
 
 
-def _prepare(
-    source: Any, discount: float, tolerance: float, max_iterations: int, device: str = "cpu"
-) -> tuple[MDP, Model]:
-    """The model, and its arrays where the sweeps run, after a first sweep that only loads the compiled code."""
-    if not 0 < discount <= 1:
-        raise UserError(f"discount is {discount}: it must lie in (0, 1], as 0.99")
+def finite_horizon(
+    source: Any, horizon: int, *, discount: float = 1.0, end_values: np.ndarray | None = None
+) -> FiniteHorizonSolution:
+    """The best decisions when `horizon` of them are left: backward induction, v_t = T v_{t+1} (Puterman, chapter 4).
+
+    Args:
+        source: an environment, an `MDP`, or anything `MDP.of` reads.
+        horizon: H, decisions from the first to the last, 1 or more.
+        discount: γ in (0, 1].
+        end_values: (S,) what each state is worth when no decision is left; None for 0. Terminals are worth 0.
+
+    Raises:
+        UserError: no or a wrong model, or an argument out of range.
+    """
+    if horizon < 1:
+        raise UserError(f"horizon is {horizon}: it must be 1 or more decisions")
+    _check_discount(discount)
+    mdp = MDP.of(source)
+    values, policy = np.zeros((horizon + 1, mdp.states)), np.zeros((horizon, mdp.states), np.int64)
+    if end_values is not None:
+        if np.shape(end_values) != (mdp.states,) or not np.isfinite(end_values).all():
+            raise UserError(f"end_values must be {mdp.states} finite numbers, one for each state")
+        values[-1] = np.where(mdp.terminals, 0.0, end_values)
+    started = time.perf_counter()
+    residual = 0.0
+    for t in reversed(range(horizon)):
+        sweep = bellman(mdp.transitions, mdp.rewards, values[t + 1], discount)
+        values[t], policy[t] = sweep.values, sweep.q.argmax(axis=1)
+        again = bellman(mdp.transitions, mdp.rewards, values[t + 1], discount, implementation="reference")
+        residual = max(residual, float(np.abs(again.values - values[t]).max()))
+    return FiniteHorizonSolution(mdp, discount, values, policy, residual, time.perf_counter() - started)
+
+
+def prepared(source: Any, discount: float, tolerance: float, max_iterations: int) -> MDP:
+    """The model, once the arguments that all planners share have been checked."""
+    _check_discount(discount)
     if not 0 < tolerance < math.inf:
         raise UserError(f"tolerance is {tolerance}: it must be positive, as 1e-6")
     if max_iterations < 1:
         raise UserError(f"max_iterations is {max_iterations}: it must be 1 or more")
     mdp = MDP.of(source)
-    model = _model(mdp, device)
-    bellman(*model, _move(np.zeros(mdp.states), device), discount)
-    return mdp, model
+    if discount == 1:
+        policies.check_every_state_can_end(mdp)
+    return mdp
+
+
+def _check_discount(discount: float) -> None:
+    if not 0 < discount <= 1:
+        raise UserError(f"discount is {discount}: it must lie in (0, 1], as 0.99")
 
 
 def _check_ends(mdp: MDP, policy: np.ndarray) -> None:
@@ -296,17 +332,39 @@ def _check_ends(mdp: MDP, policy: np.ndarray) -> None:
         )
 
 
+def _finished(
+    mdp: MDP,
+    method: str,
+    discount: float,
+    tolerance: float,
+    values: np.ndarray,
+    history: list[float],
+    started: float,
+) -> Solution:
+    q, residual = _certificate(mdp, values, discount)
+    policy = policies.greedy(mdp, q, discount, tolerance)
+    seconds = time.perf_counter() - started
+    return Solution(mdp, method, discount, tolerance, values, q, policy, residual, np.array(history), seconds)
+
+
 def _certificate(mdp: MDP, values: np.ndarray, discount: float) -> tuple[np.ndarray, float]:
     """q and max |Tv - v| by the reference implementation, whatever found the values."""
-    sweep = bellman(*_model(mdp), values, discount, implementation="reference")
+    sweep = bellman(mdp.transitions, mdp.rewards, values, discount, implementation="reference")
     return sweep.q, sweep.residual
 
 
-def _model(mdp: MDP, device: str = "cpu") -> Model:
-    indptr, indices, probabilities, rewards = (
-        _move(array, device) for array in (mdp.indptr, mdp.indices, mdp.probabilities, mdp.rewards)
-    )
-    return indptr, indices, probabilities, rewards
+def _shrunk(history: list[float], tolerance: float) -> float:
+    """How far the residual has come from its first value to the tolerance, on a logarithmic scale, in [0, 1]."""
+    first, now = history[0], history[-1]
+    if now <= tolerance:
+        return 1.0
+    return max(0.0, math.log(first / now) / math.log(first / tolerance)) if first > tolerance else 0.0
+
+
+def _model(mdp: MDP, device: str) -> tuple[Rows | Table, Any]:
+    """Transitions and rewards where the sweeps run."""
+    arrays = [_move(array, device) for array in mdp.transitions]
+    return type(mdp.transitions)(*arrays), _move(mdp.rewards, device)
 
 
 def _move(array: np.ndarray, device: str) -> Any:

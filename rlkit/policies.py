@@ -1,68 +1,106 @@
-"""Deterministic policies of a known model: their exact values, and the ones that are greedy or that surely end.
+"""Policies of a known model: their exact values, and the ones that are greedy or that surely end.
 
-Axes: S states, A actions. A policy is (S,) int64, one action a state; in terminal states it is 0 and means nothing.
+Axes: S states, A actions. A policy is (S,) int64, one action a state, or (S, A), the probability of each action; what
+it says of terminal states means nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
 from neuralcore.errors import UserError
+from neuralcore.kernels.backward_order import backward_order
+from neuralcore.kernels.bellman import Rows
+from neuralcore.kernels.predecessors import predecessors
 from rlkit.mdp import MDP
 
 DIRECT_EFFORT = 2e9  # multiplications up to which a system is factorised at once: a second
-ENDS = 1e-9  # a row that misses more than this from 1 may end; less is rounding
+
+
+def chain(mdp: MDP, policy: np.ndarray) -> tuple[Rows, np.ndarray]:
+    """The model that is left when a policy decides: transitions of one action, and its rewards (S, 1).
+
+    Args:
+        policy: (S,) actions or (S, A) probabilities.
+    """
+    each = np.arange(mdp.states)
+    if policy.ndim == 1:
+        matrix = mdp.matrix()[each * mdp.actions + policy]
+        return Rows(matrix.indptr, matrix.indices, matrix.data), mdp.rewards[each, policy][:, None]
+    from scipy.sparse import csr_matrix
+
+    rows = mdp.states * mdp.actions
+    mix = csr_matrix((policy.reshape(-1), np.arange(rows), np.arange(0, rows + 1, mdp.actions)), (mdp.states, rows))
+    matrix = (mix @ mdp.matrix()).tocsr()
+    return Rows(matrix.indptr, matrix.indices, matrix.data), (policy * mdp.rewards).sum(axis=1, keepdims=True)
 
 
 def evaluate(mdp: MDP, policy: np.ndarray, discount: float, initial: np.ndarray | None = None) -> np.ndarray:
-    """The values of a policy, v = r_π + γ P_π v, solved to rounding.
+    """The values (S,) of one policy; see `Evaluator`."""
+    return Evaluator(mdp).values(policy, discount, initial)
+
+
+class Evaluator:
+    """Evaluates policies of a model, v = r_π + γ P_π v, to rounding.
 
     By sparse LU where the factors stay thin, as those of grids and corridors do. Where successors are strewn at
     random they would fill memory: there by BiCGSTAB (van der Vorst 1992) on what is still missing, again and again,
     and by LU after all if that does not converge.
-
-    Args:
-        policy: (S,) actions; at discount 1 one under which every episode ends.
-        discount: γ in [0, 1].
-        initial: (S,) values to iterate from.
-
-    Returns:
-        (S,) float64.
     """
-    from scipy.sparse import identity
-    from scipy.sparse.linalg import bicgstab, splu
 
-    each = np.arange(mdp.states)
-    system = (identity(mdp.states, format="csr") - discount * mdp.matrix()[each * mdp.actions + policy]).tocsr()
-    rewards = mdp.rewards[each, policy]
-    if _elimination_effort(system) > DIRECT_EFFORT:
-        values = np.zeros(mdp.states) if initial is None else initial.copy()
-        for _ in range(20):  # each round wins four digits
-            missing = rewards - system @ values
-            if np.abs(missing).max() <= 1e-13 * max(1.0, np.abs(values).max()):
-                return values
-            correction, failed = bicgstab(system, missing, rtol=1e-4, maxiter=500)
-            if failed:
-                break
-            values += correction
-    # Diagonally dominant, so that no pivoting is needed and the symmetric ordering applies.
-    ordering = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
-    return splu(system.tocsc(), **ordering).solve(rewards)
+    def __init__(self, mdp: MDP):
+        self.mdp = mdp
 
+    def values(self, policy: np.ndarray, discount: float, initial: np.ndarray | None = None) -> np.ndarray:
+        """The values of a policy.
 
-def _elimination_effort(system: Any) -> float:
-    """Multiplications to eliminate the unknowns within the envelope of the Cuthill-McKee order: an upper bound."""
-    from scipy.sparse.csgraph import reverse_cuthill_mckee
+        Args:
+            policy: (S,) actions or (S, A) probabilities; at discount 1 one under which every episode ends.
+            discount: γ in [0, 1].
+            initial: (S,) values to iterate from.
 
-    states = system.shape[0]
-    position = np.empty(states, np.int64)
-    position[reverse_cuthill_mckee((system + system.T).tocsr(), symmetric_mode=True)] = np.arange(states)
-    rows = np.repeat(np.arange(states), np.diff(system.indptr))
-    width = np.zeros(states)
-    np.maximum.at(width, rows, np.abs(position[rows] - position[system.indices]))
-    return float(np.square(width).sum())
+        Returns:
+            (S,) float64.
+        """
+        from scipy.sparse import csr_matrix, identity
+        from scipy.sparse.linalg import bicgstab, splu
+
+        states = self.mdp.states
+        (indptr, indices, probabilities), rewards = chain(self.mdp, policy)
+        following = csr_matrix((probabilities, indices, indptr), shape=(states, states))
+        system = (identity(states, format="csr") - discount * following).tocsr()
+        rewards = rewards[:, 0]
+        if self._effort > DIRECT_EFFORT:
+            values = np.zeros(states) if initial is None else initial.copy()
+            for _ in range(20):  # each round wins four digits
+                missing = rewards - system @ values
+                if np.abs(missing).max() <= 1e-13 * max(1.0, np.abs(values).max()):
+                    return values
+                correction, failed = bicgstab(system, missing, rtol=1e-4, maxiter=500)
+                if failed:
+                    break
+                values += correction
+        # Diagonally dominant, so that no pivoting is needed and the symmetric ordering applies.
+        ordering = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
+        return splu(system.tocsc(), **ordering).solve(rewards)
+
+    @cached_property
+    def _effort(self) -> float:
+        """Multiplications to eliminate the unknowns of any policy within the envelope of the Cuthill-McKee order."""
+        from scipy.sparse import csr_matrix
+        from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+        states, actions = self.mdp.rewards.shape
+        indptr, indices, _ = self.mdp.rows
+        pattern = csr_matrix((np.ones(len(indices)), indices, indptr[::actions]), shape=(states, states))
+        position = np.empty(states, np.int64)
+        position[reverse_cuthill_mckee((pattern + pattern.T).tocsr(), symmetric_mode=True)] = np.arange(states)
+        rows = np.repeat(np.arange(states), np.diff(pattern.indptr))
+        width = np.zeros(states)
+        np.maximum.at(width, rows, np.abs(position[rows] - position[indices]))
+        return float(np.square(width).sum())
 
 
 def greedy(mdp: MDP, q: np.ndarray, discount: float, tolerance: float) -> np.ndarray:
@@ -90,23 +128,26 @@ def greedy(mdp: MDP, q: np.ndarray, discount: float, tolerance: float) -> np.nda
     return policy
 
 
-def ending(mdp: MDP, *, required: bool) -> np.ndarray:
-    """From each state towards the nearest end of the episode; where none can be reached, the best next reward.
-
-    Args:
-        required: whether a state without an end is an error, as it is at discount 1.
+def check_every_state_can_end(mdp: MDP) -> None:
+    """Refuse a model for discount 1 if a state has no proper policy, one under which the episode surely ends.
 
     Raises:
-        UserError: an end is required and from some state no episode can end.
+        UserError: from some state no episode can end, whatever the actions.
     """
-    policy = towards_the_end(mdp, np.ones((mdp.states, mdp.actions), bool))
-    endless = policy < 0
-    if required and endless.any():
+    order, reached, _ = backward_order(predecessors(mdp.transitions, mdp.states), mdp.ends.any(axis=1))
+    if reached < mdp.states:
+        state = int(order[reached:].min())
+        name = mdp.state_names[state] if mdp.state_names else state
         raise UserError(
-            f"discount 1: from state {int(endless.argmax())} no episode can end, so that its value need not exist: "
-            f"use a discount below 1"
+            f"discount 1: from state {name} no episode can end, whichever of the actions 0 to {mdp.actions - 1} is "
+            f"taken, so that its value need not exist: use a discount below 1"
         )
-    return np.where(endless, mdp.rewards.argmax(axis=1), policy)
+
+
+def ending(mdp: MDP) -> np.ndarray:
+    """From each state towards the nearest end of the episode; where none can be reached, the best next reward."""
+    policy = towards_the_end(mdp, np.ones((mdp.states, mdp.actions), bool))
+    return np.where(policy < 0, mdp.rewards.argmax(axis=1), policy)
 
 
 def towards_the_end(mdp: MDP, allowed: np.ndarray) -> np.ndarray:
@@ -126,11 +167,11 @@ def towards_the_end(mdp: MDP, allowed: np.ndarray) -> np.ndarray:
 
     states, actions = allowed.shape
     end = states  # one more node
-    transitions = mdp.matrix()
-    rows = np.repeat(np.arange(states * actions), np.diff(mdp.indptr))  # of each outcome
+    indptr, indices, _ = mdp.rows
+    rows = np.repeat(np.arange(states * actions), np.diff(indptr))  # of each outcome
     usable = allowed.reshape(-1)[rows]
-    sources, targets, rows = rows[usable] // actions, mdp.indices[usable], rows[usable]
-    ends = allowed & (np.asarray(transitions.sum(axis=1)).reshape(states, actions) < 1 - ENDS)
+    sources, targets, rows = rows[usable] // actions, indices[usable], rows[usable]
+    ends = allowed & mdp.ends
     last = np.flatnonzero(ends.any(axis=1))
 
     backwards = csr_matrix(

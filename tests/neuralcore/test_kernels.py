@@ -46,6 +46,8 @@ def as_tensors(values: Any) -> Any:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if isinstance(values, np.ndarray):
         return torch.from_numpy(values).to(device)
+    if hasattr(values, "_fields"):  # a named tuple takes its fields one by one
+        return type(values)(*map(as_tensors, values))
     if isinstance(values, (list, tuple)):
         return type(values)(as_tensors(v) for v in values)
     if isinstance(values, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,9 +37,9 @@ def changed(name: str, place: tuple[int, ...], value: float) -> SimpleNamespace:
 def test_a_model_becomes_rows_of_outcomes():
     mdp = MDP.of(model())
     assert (mdp.states, mdp.actions) == (3, 2)
-    assert mdp.indptr.tolist() == [0, 1, 2, 3, 4, 4, 4]  # the terminal's rows are empty
-    assert mdp.indices.tolist() == [0, 1, 0, 2]
-    assert mdp.indptr.dtype == mdp.indices.dtype == np.int32
+    assert mdp.rows.indptr.tolist() == [0, 1, 2, 3, 4, 4, 4]  # the terminal's rows are empty
+    assert mdp.rows.indices.tolist() == [0, 1, 0, 2]
+    assert mdp.rows.indptr.dtype == mdp.rows.indices.dtype == np.int32
     assert mdp.rewards.tolist() == [[-1, -1], [-1, 9], [0, 0]]
     assert mdp.grid is not None
     assert mdp.grid.terminal_rewards.tolist() == [0, 0, 9]
@@ -57,7 +58,7 @@ def test_expected_rewards_and_outcomes_that_only_pad():
     )
     mdp = MDP.of(one)
     assert mdp.rewards.tolist() == [[7.0], [7.0]]
-    assert mdp.indices.tolist() == [0, 1, 0, 1]
+    assert mdp.rows.indices.tolist() == [0, 1, 0, 1]
     assert mdp.grid is None
 
 
@@ -97,7 +98,7 @@ def test_toy_text_terminals_are_entered_by_ending_only():
     mdp = MDP.of(gym.make("CliffWalking-v1" if "CliffWalking-v1" in gym.registry else "CliffWalking-v0"))
     assert np.flatnonzero(mdp.terminals).tolist() == [47]
     assert mdp.rewards[47].tolist() == [0, 0, 0, 0]
-    assert mdp.indptr[47 * 4] == mdp.indptr[48 * 4]
+    assert mdp.rows.indptr[47 * 4] == mdp.rows.indptr[48 * 4]
     assert mdp.start[36] == 1
     assert mdp.grid is not None
     assert mdp.grid.cells.shape == (4, 12)
@@ -108,7 +109,7 @@ def test_toy_text_as_lists_and_with_an_exit_that_pays():
     mdp = MDP.of([[[(1.0, 1, 0.0, False)]], [[(1.0, 1, 5.0, True)]]])
     assert not mdp.terminals.any()
     assert mdp.rewards.tolist() == [[0.0], [5.0]]
-    assert mdp.indptr.tolist() == [0, 1, 1]
+    assert mdp.rows.indptr.tolist() == [0, 1, 1]
 
 
 def test_toy_text_states_that_end_in_place_are_acted_in():
@@ -144,7 +145,12 @@ def test_float32_rows_are_rescaled():
 def test_random_models_are_reproducible_and_depend_on_each_argument():
     def arrays(*arguments: int) -> bytes:
         mdp = MDP.random(*arguments)
-        return mdp.indptr.tobytes() + mdp.indices.tobytes() + mdp.probabilities.tobytes() + mdp.rewards.tobytes()
+        return (
+            mdp.rows.indptr.tobytes()
+            + mdp.rows.indices.tobytes()
+            + mdp.rows.probabilities.tobytes()
+            + mdp.rewards.tobytes()
+        )
 
     assert arrays(20, 3, 4, 0) == arrays(20, 3, 4, 0)
     assert len({arrays(*a) for a in ((20, 3, 4, 0), (21, 3, 4, 0), (20, 2, 4, 0), (20, 3, 5, 0), (20, 3, 4, 1))}) == 5
@@ -173,11 +179,14 @@ def test_random_models_are_reproducible_and_depend_on_each_argument():
         ([[[(1.0, 0, "much", True)]]], "list of outcomes"),
         ([[[(1.0, 7, 0.0, False)]]], "state 0, action 0: successor 7: states are 0 to 0"),
         ([[[(0.5, 0, 0.0, False)]]], "state 0, action 0: the probabilities sum to 0.5"),
-        ((np.ones((1, 2, 3)), np.ones(2)), r"expected \(1, 2, 2\)"),
+        ((np.ones((1, 2, 3)), np.ones(2)), r"transitions of action 0 has shape \(2, 3\), expected \(2, 2\)"),
         ((np.full((1, 2, 2), 0.5), np.ones(3)), r"rewards have shape \(3,\)"),
         ((np.full((1, 2, 2), np.nan), np.ones(2)), "state 0, action 0: probability nan"),
         (gym.make("CartPole-v1"), "CartPoleEnv has no model to plan with"),
-        ("GridWorld-v0", "str has no model to plan with"),
+        ("GridWorld-v9", "GridWorld"),
+        ("CartPole-v1", "CartPoleEnv has no model to plan with"),
+        (Path("model.txt"), r"model.txt is no model: give the folder of a saved one, or a .csv or .parquet table"),
+        (Path("model.csv"), "there is no file model.csv"),
     ],
 )
 def test_refusals(source: Any, message: str):
@@ -188,6 +197,6 @@ def test_refusals(source: Any, message: str):
 def test_wrong_arrays_are_refused_when_an_mdp_is_made_by_hand():
     good = MDP.random(3, 2, 2, seed=0)
     with pytest.raises(ValueError, match="indptr has shape"):
-        MDP(good.indptr[:-1], good.indices, good.probabilities, good.rewards, good.terminals, good.start)
+        MDP(good.rows._replace(indptr=good.rows.indptr[:-1]), good.rewards, good.terminals, good.start)
     with pytest.raises(ValueError, match="states are 0 to 2"):
-        MDP(good.indptr, good.indices + 3, good.probabilities, good.rewards, good.terminals, good.start)
+        MDP(good.rows._replace(indices=good.rows.indices + 3), good.rewards, good.terminals, good.start)

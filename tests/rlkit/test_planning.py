@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +14,22 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-import agents
 from neuralcore.errors import UserError
-from rlkit import MDP, planning, policies, policy_iteration, q_iteration, value_iteration
+from rlkit import (
+    MDP,
+    finite_horizon,
+    modified_policy_iteration,
+    planning,
+    policies,
+    policy_iteration,
+    q_iteration,
+    solve,
+    value_iteration,
+)
 
-PLANNERS = [value_iteration, policy_iteration, q_iteration]
+IN_PLACE = [partial(value_iteration, sweep="gauss-seidel"), partial(value_iteration, sweep="prioritised")]
+AT_ONE = [value_iteration, policy_iteration, q_iteration, solve, *IN_PLACE]  # those that know discount 1
+PLANNERS = [*AT_ONE, modified_policy_iteration]
 
 # Russell & Norvig, Artificial Intelligence: A Modern Approach (3rd edition), figure 17.3, row by row.
 PUBLISHED = [0.812, 0.868, 0.918, 0.762, 0.660, 0.705, 0.655, 0.611, 0.388]
@@ -58,7 +69,7 @@ def toy_text(name: str, **arguments: Any) -> gym.Env:
     return gym.make(max(versions), **arguments)
 
 
-@pytest.mark.parametrize("planner", PLANNERS)
+@pytest.mark.parametrize("planner", AT_ONE)
 def test_published_values(planner: Any):
     solution = planner(russell_norvig(), discount=1)
     np.testing.assert_allclose(solution.values[~solution.mdp.terminals], PUBLISHED, atol=5e-4)
@@ -68,7 +79,7 @@ def test_published_values(planner: Any):
     assert abs(solution.expected_return - 0.705) < 5e-4
 
 
-@pytest.mark.parametrize("planner", PLANNERS)
+@pytest.mark.parametrize("planner", AT_ONE)
 def test_published_values_in_the_environment(planner: Any):
     pytest.importorskip("envs")
     env = gym.make("GridWorld-v0", layout="russell_norvig", slip=0.2, living_reward=-0.04)
@@ -98,7 +109,7 @@ def test_planners_agree_on_fifty_random_models():
         discount = (0.5, 0.9, 0.99)[seed % 3]
         exact = policy_iteration(mdp, discount=discount)
         tolerance = 1e-7 * (1 - discount)
-        for planner in (value_iteration, q_iteration):
+        for planner in PLANNERS:
             found = planner(mdp, discount=discount, tolerance=tolerance)
             np.testing.assert_allclose(found.values, exact.values, atol=1e-6)
             np.testing.assert_allclose(found.q, exact.q, atol=1e-6)
@@ -147,7 +158,7 @@ def test_gymnasium_models(name: str, arguments: dict[str, Any]):
 def test_discount_one_does_not_walk_in_circles():
     """On ice that does not slip every cell is worth 1, so every step is greedy; the agent arrives all the same."""
     env = toy_text("FrozenLake", is_slippery=False)
-    for planner in PLANNERS:
+    for planner in AT_ONE:
         solution = planner(env, discount=1)
         assert solution.values[0] == pytest.approx(1)
         agent = solution.agent()
@@ -180,6 +191,52 @@ def test_every_argument_matters():
     assert policy_iteration(mdp, max_iterations=1).iterations == 1
     assert policy_iteration(mdp, tolerance=10).iterations < policy_iteration(mdp).iterations
     assert policy_iteration(mdp, discount=0.5).values[0] != policy_iteration(mdp).values[0]
+    for planner in (*IN_PLACE, modified_policy_iteration):
+        assert planner(mdp, discount=0.5).values[0] != planner(mdp).values[0]
+        assert planner(mdp, tolerance=1e-2).iterations < planner(mdp).iterations
+        assert planner(mdp, max_iterations=2).iterations == 2
+        assert not planner(mdp, max_iterations=2).converged
+    iterations = [modified_policy_iteration(mdp, evaluations=n).iterations for n in (1, 20)]
+    assert iterations[0] > iterations[1]
+    with pytest.raises(UserError, match="evaluations is 0"):
+        modified_policy_iteration(mdp, evaluations=0)
+    with pytest.raises(UserError, match="unknown sweep 'jakobi': did you mean 'jacobi'"):
+        value_iteration(mdp, sweep="jakobi")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="one state after the other, on the CPU: leave out device='cuda'"):
+        value_iteration(mdp, sweep="prioritised", device="cuda")
+
+
+def test_progress_reaches_the_end():
+    for planner in PLANNERS:
+        told: list[tuple[float, int, float]] = []
+        solution = planner(MDP.random(50, 3, 3, 0), progress=lambda *now, told=told: told.append(now))
+        assert [iteration for _, iteration, _ in told] == list(range(1, solution.iterations + 1))
+        assert all(0 <= done <= 1 for done, _, _ in told)
+        assert told[-1][0] >= 0.5
+
+
+def test_finite_horizon_by_hand():
+    """Two states, wait for 1 or cash in for 3 and end: with one decision left cash in, before that wait."""
+    table = [[[(1.0, 0, 1.0, False)], [(1.0, 1, 3.0, True)]], [[(1.0, 1, 0.0, True)]] * 2]
+    found = finite_horizon(table, 3)
+    np.testing.assert_allclose(found.values[:, 0], [5, 4, 3, 0])
+    assert found.policy[:, 0].tolist() == [0, 0, 1]
+    assert found.horizon == 3
+    assert found.residual == found.bound == 0
+    assert finite_horizon(table, 1, end_values=np.array([9.0, 7.0])).values[0].tolist() == [10, 0]
+    assert finite_horizon(table, 2, discount=0.5).values[0, 0] == 3
+    with pytest.raises(UserError, match="horizon is 0"):
+        finite_horizon(table, 0)
+    with pytest.raises(UserError, match="end_values must be 2 finite numbers"):
+        finite_horizon(table, 2, end_values=np.zeros(3))
+    with pytest.raises(UserError, match="discount is 0"):
+        finite_horizon(table, 2, discount=0)
+
+
+def test_a_far_horizon_is_value_iteration():
+    mdp = MDP.random(30, 3, 3, 5)
+    far = finite_horizon(mdp, 40, discount=0.8)
+    np.testing.assert_array_equal(far.values[0], value_iteration(mdp, discount=0.8, max_iterations=40).values)
 
 
 def test_the_residual_is_that_of_the_values_and_bounds_their_error():
@@ -228,6 +285,11 @@ def test_discount_one_needs_an_end():
     endless = [[[(1.0, 0, 0.0, True)]], [[(1.0, 2, 0.0, False)]], [[(1.0, 1, 0.0, False)]]]
     with pytest.raises(UserError, match="discount 1: from state 1 no episode can end"):
         policy_iteration(endless, discount=1)
+    for planner in AT_ONE:
+        with pytest.raises(UserError, match="discount 1: from state 1 no episode can end, whichever"):
+            planner(endless, discount=1)
+    with pytest.raises(UserError, match="need not converge at discount 1: use value or policy"):
+        modified_policy_iteration(russell_norvig(), discount=1)
     paying = [[[(1.0, 0, 0.0, True)], [(1.0, 0, 1.0, False)]]]
     with pytest.raises(UserError, match="from state 0, action 1, going round for ever pays without bound"):
         policy_iteration(paying, discount=1)
@@ -269,82 +331,6 @@ def test_a_device_that_is_not_there_is_named():
 def test_the_gpu_gives_the_same(planner: Any):
     mdp = MDP.random(10_000, 4, 3, 0)
     np.testing.assert_allclose(planner(mdp, device="cuda").values, planner(mdp).values, atol=1e-9)
-
-
-DRAWING = """\
-┌─────────┬─────────┬─────────┬─────────┐
-│ 0.812 → │ 0.868 → │ 0.918 → │ (+0.96) │
-├─────────┼─────────┼─────────┼─────────┤
-│ 0.762 ↑ │█████████│ 0.660 ↑ │ (-1.04) │
-├─────────┼─────────┼─────────┼─────────┤
-│ 0.705 ↑ │ 0.655 ← │ 0.611 ← │ 0.388 ← │
-└─────────┴─────────┴─────────┴─────────┘
-(r) an end of the episode, entered for the reward r"""
-
-
-def test_drawing_in_a_terminal():
-    solution = policy_iteration(russell_norvig(), discount=1)
-    assert solution.text() == DRAWING
-    assert str(solution) == f"{DRAWING}\n{solution.summary()}"
-    assert solution.text(width=40).startswith("┌───────┬")
-    assert solution.text(width=12).splitlines()[:3] == ["→ → → ●", "↑ █ ↑ ●", "↑ ← ← ←"]
-    assert solution.text(width=6) == "(a grid of 3 × 4 cells is too wide for 6 columns: plot it to a file)"
-
-
-def test_drawing_without_a_grid():
-    text = value_iteration(MDP.random(20, 2, 2, 0)).text()
-    assert text.splitlines()[0].split() == ["state", "value", "action"]
-    assert len(text.splitlines()) == 18
-    assert text.endswith("and 4 more states")
-
-
-def test_summary_lines():
-    lines = value_iteration(russell_norvig(), discount=0.9).summary().splitlines()
-    assert lines[0].startswith("value iteration, discount 0.9: ")
-    assert lines[1].endswith("(tolerance 1e-06)")
-    assert "of the optimal ones" in lines[2]
-    assert "without a bound" in value_iteration(russell_norvig(), discount=1).summary()
-
-
-@pytest.mark.parametrize("suffix", [".png", ".svg"])
-def test_plots(tmp_path: Path, suffix: str):
-    pytest.importorskip("matplotlib")
-    for number, source in enumerate((russell_norvig(), MDP.random(30, 12, 2, 0))):
-        path = value_iteration(source).plot(tmp_path / f"{number}{suffix}")
-        assert path.stat().st_size > 10_000
-        assert path.read_bytes()[:4] == (b"\x89PNG" if suffix == ".png" else b"<?xm")
-
-
-def test_plots_of_large_grids_and_other_symbols(tmp_path: Path):
-    pytest.importorskip("matplotlib")
-    envs = pytest.importorskip("envs")
-    for size in (20, 60):  # arrows without numbers; neither
-        env = gym.make("GridWorld-v0", layout=envs.random_layout(size, size, 0.2, seed=0))
-        assert value_iteration(env).plot(tmp_path / f"{size}.png").stat().st_size > 10_000
-    model = russell_norvig()
-    model.action_symbols = ("N", "E", "S", "W")
-    assert value_iteration(model).plot(tmp_path / "letters.png").stat().st_size > 5_000
-
-
-def test_plot_paths_are_checked(tmp_path: Path):
-    solution = value_iteration(russell_norvig())
-    with pytest.raises(UserError, match="the name must end in"):
-        solution.plot(tmp_path / "plan.gif")
-    with pytest.raises(UserError, match="there is no folder"):
-        solution.plot(tmp_path / "missing" / "plan.png")
-
-
-def test_saving(tmp_path: Path):
-    from neuralcore.checkpoint import read_arrays
-
-    solution = policy_iteration(russell_norvig())
-    folder = solution.save(tmp_path / "plan")
-    certificate = json.loads((folder / "solution.json").read_text())
-    assert certificate["bound"] == solution.bound
-    arrays = read_arrays(folder / "solution.safetensors", certificate["arrays_sha256"])
-    for name in ("values", "q", "policy"):
-        np.testing.assert_array_equal(arrays[name], getattr(solution, name))
-    assert agents.load(folder).act(np.arange(11)).tolist() == solution.policy.tolist()
 
 
 def test_planning_does_without_torch():

@@ -12,9 +12,9 @@ import pytest
 import agents
 from neuralcore.config import parse
 from neuralcore.errors import UserError
-from rlkit import solve as module
+from rlkit import solve_command as module
 from rlkit.environments import parse_env_args
-from rlkit.solve import SolveArguments, solve
+from rlkit.solve_command import SolveArguments, solve
 
 pytest.importorskip("envs")
 
@@ -105,7 +105,7 @@ def test_mistakes(words: tuple[str, ...], message: str, here: Path):
 
 def test_help_is_quick_to_load():
     code = (
-        "import sys, rlkit.solve; "
+        "import sys, rlkit.solve_command; "
         "assert not {'numpy', 'gymnasium', 'torch', 'numba', 'scipy', 'envs'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(module.__file__).parents[1])

@@ -1,12 +1,16 @@
 """Op `bellman`: one Jacobi sweep of the Bellman optimality operator over a sparse Markov decision process.
 
-    q(s, a) = r(s, a) + γ Σ_e∈row(s,a) p_e · v(successor_e)         v'(s) = max_a q(s, a)
+    q(s, a) = r(s, a) + γ Σ_s' p(s' | s, a) v(s')         v'(s) = max_a q(s, a)
 
-Rows are in CSR order, row s·A + a holding the outcomes of action a in state s. A row may sum to less than 1: what is
-missing is the probability that the episode ends there, after which nothing more is earned. A model with one action
-(A = 1) is a policy's own chain, and the sweep is then one step of policy evaluation.
+Transitions come in one of two storages. `Rows` lists the outcomes of each state and action and holds any model. A
+`Table` holds worlds that are alike everywhere, such as grids: a state has D successors, whatever is done, and an
+action is a way of weighing them; a state then costs 4·D bytes, where rows take 12 for each outcome of each action.
 
-Axes: S states, A actions, E outcomes with positive probability.
+Probabilities may sum to less than 1: what is missing is the probability that the episode ends there, after which
+nothing more is earned. Rows with one action (A = 1) are a policy's own chain, and the sweep is then one step of
+policy evaluation.
+
+Axes: S states, A actions, E outcomes with positive probability, D successors.
 """
 
 from __future__ import annotations
@@ -15,6 +19,30 @@ from typing import Any, NamedTuple
 
 from neuralcore import kernels
 from neuralcore.shape import match_shape
+
+
+class Rows(NamedTuple):
+    """Outcomes in CSR order, row s·A + a holding those of action a in state s.
+
+    indptr: (S·A + 1,) int32 or int64, where each row begins; `indptr[-1]` is E.
+    indices: (E,) the same integers, successor states in 0 … S-1 (not checked here).
+    probabilities: (E,) float64.
+    """
+
+    indptr: Any
+    indices: Any
+    probabilities: Any
+
+
+class Table(NamedTuple):
+    """p(successors[s, d] | s, a) = weights[a, d], the same weights in all states.
+
+    successors: (S, D) int32 or int64, -1 where the episode ends (not checked here). Successors may repeat.
+    weights: (A, D) float64.
+    """
+
+    successors: Any
+    weights: Any
 
 
 class Sweep(NamedTuple):
@@ -26,9 +54,7 @@ class Sweep(NamedTuple):
 
 
 def bellman(
-    indptr: Any,
-    indices: Any,
-    probabilities: Any,
+    transitions: Rows | Table,
     rewards: Any,
     values: Any,
     discount: float,
@@ -39,9 +65,7 @@ def bellman(
     """One sweep v -> v'.
 
     Args:
-        indptr: (S·A + 1,) int32 or int64, where each row begins; `indptr[-1]` is E.
-        indices: (E,) the same integers, successor states in 0 … S-1 (not checked here).
-        probabilities: (E,) float64.
+        transitions: `Rows` or a `Table`.
         rewards: (S, A) float64, expected reward of each state and action.
         values: (S,) float64, v.
         discount: γ in [0, 1].
@@ -55,12 +79,27 @@ def bellman(
     Raises:
         ValueError: a shape does not fit.
     """
-    states, actions = match_shape(rewards, -1, -1, name="rewards")
-    match_shape(indptr, states * actions + 1, name="indptr")
-    match_shape(values, states, name="values")
-    match_shape(probabilities, *match_shape(indices, -1, name="indices"), name="probabilities")
+    states, actions = match_model(transitions, rewards, values)
     if out is not None:
         match_shape(out[0], states, name="out[0]")
         match_shape(out[1], states, actions, name="out[1]")
     sweep = kernels.implementation("bellman", implementation, values)
-    return Sweep(*sweep(indptr, indices, probabilities, rewards, values, discount, out))
+    return Sweep(*sweep(transitions, rewards, values, discount, out))
+
+
+def match_model(transitions: Rows | Table, rewards: Any, values: Any) -> tuple[int, int]:
+    """(S, A) of a model whose shapes fit together; `values` (S,) goes with it.
+
+    Raises:
+        ValueError: a shape does not fit.
+    """
+    states, actions = match_shape(rewards, -1, -1, name="rewards")
+    match_shape(values, states, name="values")
+    if isinstance(transitions, Table):
+        (successors,) = match_shape(transitions.successors, states, -1, name="successors")
+        match_shape(transitions.weights, actions, successors, name="weights")
+    else:
+        match_shape(transitions.indptr, states * actions + 1, name="indptr")
+        outcomes = match_shape(transitions.indices, -1, name="indices")
+        match_shape(transitions.probabilities, *outcomes, name="probabilities")
+    return states, actions

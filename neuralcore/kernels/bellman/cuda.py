@@ -6,11 +6,13 @@ import torch
 import triton
 import triton.language as tl
 
+from neuralcore.kernels.bellman import Rows, Table
+
 BLOCK = 128  # states a program
 
 
 @triton.jit
-def bellman_kernel(
+def rows_kernel(
     indptr,
     indices,
     probabilities,
@@ -43,10 +45,38 @@ def bellman_kernel(
     tl.store(swept + state, best, mask=inside)
 
 
+@triton.jit
+def table_kernel(
+    successors,
+    weights,
+    rewards,
+    values,
+    discount,
+    swept,
+    q,
+    states,
+    ACTIONS: tl.constexpr,
+    WIDTH: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    state = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = state < states
+    gamma = tl.load(discount)
+    best = tl.full([BLOCK], float("-inf"), tl.float64)
+    for action in range(ACTIONS):
+        expected = tl.zeros([BLOCK], tl.float64)
+        for d in range(WIDTH):  # the values come from the cache after the first action
+            successor = tl.load(successors + state * WIDTH + d, mask=inside, other=-1)
+            value = tl.load(values + successor, mask=successor >= 0, other=0.0)
+            expected += tl.load(weights + action * WIDTH + d) * value
+        value = tl.load(rewards + state * ACTIONS + action, mask=inside, other=0.0) + gamma * expected
+        tl.store(q + state * ACTIONS + action, value, mask=inside)
+        best = tl.maximum(best, value)
+    tl.store(swept + state, best, mask=inside)
+
+
 def bellman(
-    indptr: torch.Tensor,
-    indices: torch.Tensor,
-    probabilities: torch.Tensor,
+    transitions: Rows | Table,
     rewards: torch.Tensor,
     values: torch.Tensor,
     discount: float,
@@ -55,21 +85,27 @@ def bellman(
     swept, q = (torch.empty_like(values), torch.empty_like(rewards)) if out is None else out
     states, actions = rewards.shape
     gamma = torch.full((1,), discount, dtype=torch.float64, device=values.device)
-    bellman_kernel[(triton.cdiv(states, BLOCK),)](
-        indptr, indices, probabilities, rewards, values, gamma, swept, q, states, ACTIONS=actions, BLOCK=BLOCK
-    )
+    arguments = (*transitions, rewards, values, gamma, swept, q, states)
+    programs = (triton.cdiv(states, BLOCK),)
+    if isinstance(transitions, Table):
+        table_kernel[programs](*arguments, ACTIONS=actions, WIDTH=transitions.weights.shape[1], BLOCK=BLOCK)
+    else:
+        rows_kernel[programs](*arguments, ACTIONS=actions, BLOCK=BLOCK)
     return swept, q, float((swept - values).abs().max())
 
 
-_POINTERS = {
-    **dict.fromkeys(("indptr", "indices"), "*i32"),
-    **dict.fromkeys(("probabilities", "rewards", "values", "discount", "swept", "q"), "*fp64"),
-}
+_SHARED = dict.fromkeys(("rewards", "values", "discount", "swept", "q"), "*fp64")
+_SIZES = {"states": "i64", "ACTIONS": "constexpr", "BLOCK": "constexpr"}
 # (kernel, signature, constants): what a test compiles for GPUs that are not there
 COMPILE_SIGNATURES = [
     (
-        bellman_kernel,
-        {**_POINTERS, "states": "i64", "ACTIONS": "constexpr", "BLOCK": "constexpr"},
+        rows_kernel,
+        {"indptr": "*i32", "indices": "*i32", "probabilities": "*fp64", **_SHARED, **_SIZES},
         {"ACTIONS": 4, "BLOCK": BLOCK},
+    ),
+    (
+        table_kernel,
+        {"successors": "*i32", "weights": "*fp64", **_SHARED, **_SIZES, "WIDTH": "constexpr"},
+        {"ACTIONS": 4, "WIDTH": 4, "BLOCK": BLOCK},
     ),
 ]

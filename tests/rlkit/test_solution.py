@@ -1,0 +1,119 @@
+"""A solution as a person sees it: drawn in a terminal, as a picture, summed up, kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import agents
+from neuralcore.errors import UserError
+from rlkit import MDP, policy_iteration, value_iteration
+
+
+def russell_norvig(living_reward: float = -0.04) -> SimpleNamespace:
+    """The 4 x 3 world of figure 17.1 by the contract of `envs`, written down independently of it."""
+    grid = np.array([[0, 1, 2, 3], [4, -1, 5, 6], [7, 8, 9, 10]])
+    moves = [(-1, 0), (0, 1), (1, 0), (0, -1)]
+    cell = {int(state): (r, c) for r, row in enumerate(grid) for c, state in enumerate(row) if state >= 0}
+
+    def step(state: int, action: int) -> int:
+        r, c = cell[state][0] + moves[action][0], cell[state][1] + moves[action][1]
+        inside = 0 <= r < 3 and 0 <= c < 4 and grid[r, c] >= 0
+        return int(grid[r, c]) if inside else state
+
+    terminal = {3: 1.0, 6: -1.0}
+    successors = np.array([[[step(s, (a + t) % 4) for t in (0, 1, -1)] for a in range(4)] for s in range(11)])
+    rewards = np.full((11, 4, 3), living_reward)
+    for state, reward in terminal.items():
+        rewards[successors == state] += reward
+        successors[state], rewards[state] = state, 0
+    return SimpleNamespace(
+        successors=successors,
+        probabilities=np.broadcast_to([0.8, 0.1, 0.1], (11, 4, 3)),
+        rewards=rewards,
+        terminals=np.isin(np.arange(11), list(terminal)),
+        start=np.eye(11)[7],
+        grid=grid,
+        action_symbols=("↑", "→", "↓", "←"),
+    )
+
+
+DRAWING = """\
+┌─────────┬─────────┬─────────┬─────────┐
+│ 0.812 → │ 0.868 → │ 0.918 → │ (+0.96) │
+├─────────┼─────────┼─────────┼─────────┤
+│ 0.762 ↑ │█████████│ 0.660 ↑ │ (-1.04) │
+├─────────┼─────────┼─────────┼─────────┤
+│ 0.705 ↑ │ 0.655 ← │ 0.611 ← │ 0.388 ← │
+└─────────┴─────────┴─────────┴─────────┘
+(r) an end of the episode, entered for the reward r"""
+
+
+def test_drawing_in_a_terminal():
+    solution = policy_iteration(russell_norvig(), discount=1)
+    assert solution.text() == DRAWING
+    assert str(solution) == f"{DRAWING}\n{solution.summary()}"
+    assert solution.text(width=40).startswith("┌───────┬")
+    assert solution.text(width=12).splitlines()[:3] == ["→ → → ●", "↑ █ ↑ ●", "↑ ← ← ←"]
+    assert solution.text(width=6) == "(a grid of 3 × 4 cells is too wide for 6 columns: plot it to a file)"
+
+
+def test_drawing_without_a_grid():
+    text = value_iteration(MDP.random(20, 2, 2, 0)).text()
+    assert text.splitlines()[0].split() == ["state", "value", "action"]
+    assert len(text.splitlines()) == 18
+    assert text.endswith("and 4 more states")
+
+
+def test_summary_lines():
+    lines = value_iteration(russell_norvig(), discount=0.9).summary().splitlines()
+    assert lines[0].startswith("value iteration, discount 0.9: ")
+    assert lines[1].endswith("(tolerance 1e-06)")
+    assert "of the optimal ones" in lines[2]
+    assert "without a bound" in value_iteration(russell_norvig(), discount=1).summary()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_plots(tmp_path: Path, suffix: str):
+    pytest.importorskip("matplotlib")
+    for number, source in enumerate((russell_norvig(), MDP.random(30, 12, 2, 0))):
+        path = value_iteration(source).plot(tmp_path / f"{number}{suffix}")
+        assert path.stat().st_size > 10_000
+        assert path.read_bytes()[:4] == (b"\x89PNG" if suffix == ".png" else b"<?xm")
+
+
+def test_plots_of_large_grids_and_other_symbols(tmp_path: Path):
+    pytest.importorskip("matplotlib")
+    envs = pytest.importorskip("envs")
+    for size in (20, 60):  # arrows without numbers; neither
+        env = gym.make("GridWorld-v0", layout=envs.random_layout(size, size, 0.2, seed=0))
+        assert value_iteration(env).plot(tmp_path / f"{size}.png").stat().st_size > 10_000
+    model = russell_norvig()
+    model.action_symbols = ("N", "E", "S", "W")
+    assert value_iteration(model).plot(tmp_path / "letters.png").stat().st_size > 5_000
+
+
+def test_plot_paths_are_checked(tmp_path: Path):
+    solution = value_iteration(russell_norvig())
+    with pytest.raises(UserError, match="the name must end in"):
+        solution.plot(tmp_path / "plan.gif")
+    with pytest.raises(UserError, match="there is no folder"):
+        solution.plot(tmp_path / "missing" / "plan.png")
+
+
+def test_saving(tmp_path: Path):
+    from neuralcore.checkpoint import read_arrays
+
+    solution = policy_iteration(russell_norvig())
+    folder = solution.save(tmp_path / "plan")
+    certificate = json.loads((folder / "solution.json").read_text())
+    assert certificate["bound"] == solution.bound
+    arrays = read_arrays(folder / "solution.safetensors", certificate["arrays_sha256"])
+    for name in ("values", "q", "policy"):
+        np.testing.assert_array_equal(arrays[name], getattr(solution, name))
+    assert agents.load(folder).act(np.arange(11)).tolist() == solution.policy.tolist()
