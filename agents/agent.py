@@ -35,6 +35,10 @@ class Agent(Protocol):
         """Actions for one observation or for a batch with a leading axis N; the answer has the same leading axis."""
         ...
 
+    def action_probabilities(self, observations: Any, *, deterministic: bool = False) -> np.ndarray:
+        """(N, A): how likely `act` takes each of A Discrete actions for each of N observations."""
+        ...
+
     def save(self, folder: str | Path) -> Path:
         """Write the agent folder and return it."""
         ...
@@ -43,6 +47,13 @@ class Agent(Protocol):
     def load(cls, folder: str | Path) -> Agent:
         """The agent that `save` wrote."""
         ...
+
+
+def likely(greedy: np.ndarray, actions: int, epsilon: float = 0.0) -> np.ndarray:
+    """(N, A) probabilities of greedy actions (N,), counted from 0, and with probability `epsilon` of uniform ones."""
+    probabilities = np.full((len(greedy), actions), epsilon / actions)
+    probabilities[np.arange(len(greedy)), greedy] += 1 - epsilon
+    return probabilities
 
 
 def load(folder: str | Path) -> Agent:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.agent import is_single, read_agent, write_agent
+from agents.agent import is_single, likely, read_agent, write_agent
 from neuralcore.errors import UserError
 from neuralcore.layers import make_trunk
 from neuralcore.layers.mlp import fan_in_uniform
@@ -111,6 +111,11 @@ class QAgent:
             actions = np.where(explore, self._generator.integers(self.action_space.n, size=len(batch)), actions)
         actions = actions + self.action_space.start
         return actions[0] if single else actions
+
+    def action_probabilities(self, observations: Any, *, deterministic: bool = False) -> np.ndarray:
+        """(N, A) for N observations."""
+        greedy = self.action_values(np.asarray(observations)).argmax(axis=1)
+        return likely(greedy, int(self.action_space.n), 0.0 if deterministic else self.epsilon)
 
     def save(self, folder: str | Path) -> Path:
         arrays = {name: value.detach().cpu().numpy() for name, value in self.network.state_dict().items()}

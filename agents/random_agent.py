@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from agents.agent import is_single, read_agent, write_agent
+from neuralcore.errors import UserError
 
 
 class RandomAgent:
@@ -36,6 +37,12 @@ class RandomAgent:
         else:
             raise TypeError(f"no uniform distribution over {space}")
         return actions[0] if single else actions
+
+    def action_probabilities(self, observations: Any, *, deterministic: bool = False) -> np.ndarray:
+        """(N, A), the same for all; `deterministic` fixes the draws, not what they are drawn from."""
+        if not isinstance(self.action_space, gym.spaces.Discrete):
+            raise UserError(f"{self.action_space} has no list of actions to give probabilities for")
+        return np.full((len(observations), int(self.action_space.n)), 1 / int(self.action_space.n))
 
     def save(self, folder: str | Path) -> Path:
         return write_agent(

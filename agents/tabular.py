@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Discrete
 
-from agents.agent import is_single, read_agent, write_agent
+from agents.agent import is_single, likely, read_agent, write_agent
 from neuralcore.errors import UserError
 
 
@@ -31,7 +31,7 @@ class TabularAgent:
                 f"a table needs Discrete observations and actions, not {observation_space} and {action_space}"
             )
         self.observation_space: gym.Space = observation_space
-        self.action_space: gym.Space = action_space
+        self.action_space: Discrete = action_space
         self.policy = _checked(np.asarray(policy), int(observation_space.n), int(action_space.n))
         self._first_state, self._first_action = int(observation_space.start), int(action_space.start)
         self.seed = seed
@@ -56,6 +56,13 @@ class TabularAgent:
             actions = (cumulative <= drawn).sum(axis=1)
         actions = actions + self._first_action
         return actions[0] if single else actions
+
+    def action_probabilities(self, observations: Any, *, deterministic: bool = False) -> np.ndarray:
+        """(N, A) for the numbers (N,) of states."""
+        policy = self.policy[self._rows(np.asarray(observations))]
+        if policy.ndim == 2 and not deterministic:
+            return policy
+        return likely(policy if policy.ndim == 1 else policy.argmax(axis=1), int(self.action_space.n))
 
     def _rows(self, states: np.ndarray) -> np.ndarray:
         first, count = self._first_state, len(self.policy)

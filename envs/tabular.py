@@ -71,12 +71,16 @@ class TabularEnv(gym.Env):
         gym.logger.warn("render() was called without a render mode: pass render_mode='ansi' or 'rgb_array' to make()")
         return None
 
-    def _observe(self) -> Any:
+    def observations(self, states: np.ndarray) -> np.ndarray:
+        """What each of the states (N,) looks like to an agent: (N,) numbers, or (N, S) float32 with a 1 each."""
         if self.observation == "index":
-            return self.state
-        one_hot = np.zeros(len(self.model.start), np.float32)
-        one_hot[self.state] = 1.0
+            return np.asarray(states)
+        one_hot = np.zeros((len(states), len(self.model.start)), np.float32)
+        one_hot[np.arange(len(states)), states] = 1.0
         return one_hot
+
+    def _observe(self) -> Any:
+        return self.state if self.observation == "index" else self.observations(np.array([self.state]))[0]
 
     def _text(self) -> str:
         raise NotImplementedError

@@ -94,9 +94,18 @@ def text_table(
 
 
 def plot_grid(
-    path: str | Path, title: str, grid: Grid, values: np.ndarray, policy: np.ndarray, terminals: np.ndarray
+    path: str | Path,
+    title: str,
+    grid: Grid,
+    values: np.ndarray,
+    policy: np.ndarray,
+    terminals: np.ndarray,
+    label: str = "value",
 ) -> Path:
     """A heat map of the values with the policy as arrows; walls dark, terminals green, red or grey by their reward.
+
+    Args:
+        label: what the values are.
 
     Raises:
         UserError: the path cannot be a picture, or matplotlib is not installed.
@@ -119,7 +128,7 @@ def plot_grid(
     image = axes.imshow(shown, cmap=heat, interpolation="nearest", vmin=low)
     bar_axes = axes.inset_axes([1 + 0.12 / (width * scale), 0, 0.17 / (width * scale), 1])
     bar = figure.colorbar(image, cax=bar_axes, extend="min" if (shown < low).any() else "neither")
-    bar.set_label("value", fontsize=9)
+    bar.set_label(label, fontsize=9)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
 
@@ -139,14 +148,21 @@ def plot_grid(
     return path
 
 
-def plot_states(path: str | Path, title: str, values: np.ndarray, policy: np.ndarray, terminals: np.ndarray) -> Path:
+def plot_states(
+    path: str | Path,
+    title: str,
+    values: np.ndarray,
+    policy: np.ndarray,
+    terminals: np.ndarray,
+    label: str = "value",
+) -> Path:
     """The value of each state by its number, coloured by its action, for models that are no grid."""
     path = _picture(path)
     figure = figures.Figure(figsize=(9, 4.5), dpi=150)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_title(title, fontsize=11, pad=10, loc="left")
     axes.set_xlabel("state")
-    axes.set_ylabel("value")
+    axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e3e4e8")
     axes.set_axisbelow(True)

@@ -15,18 +15,27 @@ from neuralcore.errors import UserError
 
 @dataclass(frozen=True)
 class EvaluateArguments:
-    """Play whole episodes with a trained agent and print its mean return with an interval."""
+    """Play whole episodes with a trained agent and print its mean return with an interval.
+
+    In an environment that carries its model, also the agent's exact value and its gap to the optimal one.
+    """
 
     run: tyro.conf.Positional[str]
     """run folder or agent folder"""
     env: str = ""
     """environment id; by default the run's own"""
+    env_args: tuple[str, ...] = ()
+    """arguments of the environment, over those of the run, as slip=0.1"""
     episodes: int = 20
-    """episodes played"""
+    """episodes played; 0 leaves it at the exact value"""
     seed: int = 10_000
     """of the environments"""
     stochastic: bool = False
     """act with the agent's own exploration"""
+    discount: float | None = None
+    """of the exact value, in (0, 1]; by default the one of the training, or else 0.99"""
+    plot: Path | None = None
+    """draw the gap of each state to this .png, .pdf or .svg file"""
 
 
 @dataclass(frozen=True)
@@ -58,28 +67,70 @@ class CompareArguments:
 def evaluate(arguments: EvaluateArguments) -> int:
     """Run `rlkit evaluate`."""
     import agents
-    from neuralcore.checkpoint import write_text
+    from neuralcore.checkpoint import write_arrays, write_text
     from rlkit import evaluation
+    from rlkit.drawing import check_picture
 
-    agent = agents.load(arguments.run)
-    env, env_args = _environment(Path(arguments.run), arguments.env)
-    result = evaluation.evaluate(
-        agent,
-        env,
-        episodes=arguments.episodes,
-        seed=arguments.seed,
-        deterministic=not arguments.stochastic,
-        **env_args,
-    )
-    low, high = result.interval()
-    print(
-        f"{env}: mean return {result.mean:.2f}, 95 % interval {low:.2f} to {high:.2f}, "
-        f"{len(result.returns)} episodes, mean length {result.lengths.mean():.0f}"
-    )
-    if (Path(arguments.run) / "config.toml").is_file():
-        row = {"env": env, "seed": arguments.seed, **result.as_row()}
-        write_text(Path(arguments.run) / "evaluation.json", json.dumps(row))
+    if arguments.plot is not None:
+        check_picture(arguments.plot)
+    run = Path(arguments.run)
+    agent = agents.load(run)
+    env, env_args = _environment(run, arguments.env, arguments.env_args)
+    exact = _exact(agent, env, env_args, arguments)
+    row: dict[str, Any] = {"env": env, "seed": arguments.seed}
+    is_run = (run / "config.toml").is_file()
+    if arguments.episodes or exact is None:
+        result = evaluation.evaluate(
+            agent,
+            env,
+            episodes=arguments.episodes,
+            seed=arguments.seed,
+            deterministic=not arguments.stochastic,
+            **env_args,
+        )
+        low, high = result.interval()
+        print(
+            f"{env}: mean return {result.mean:.2f}, 95 % interval {low:.2f} to {high:.2f}, "
+            f"{len(result.returns)} episodes, mean length {result.lengths.mean():.0f}"
+        )
+        if is_run:
+            write_text(run / "evaluation.json", json.dumps({**row, **result.as_row()}))
+    if exact is not None:
+        print(f"gap to the optimal value, and what the agent does:\n{exact.text()}\n{exact.summary()}")
+        if arguments.plot is not None:
+            print(f"drawn to {exact.plot(arguments.plot, f'{run} in {env}, discount {exact.best.discount:g}')}")
+        if is_run:
+            digest = write_arrays(run / "exact.safetensors", exact.arrays())
+            write_text(run / "exact.json", json.dumps({**row, **exact.as_row(), "arrays_sha256": digest}))
     return 0
+
+
+def _exact(agent: Any, env: str, env_args: dict[str, Any], arguments: EvaluateArguments) -> Any:
+    """The agent's exact evaluation, or None in an environment without a model."""
+    from rlkit.environments import make_env
+    from rlkit.exact import evaluate_exactly, is_tabular
+
+    environment = make_env(env, **env_args)
+    try:
+        if is_tabular(environment):
+            given = arguments.discount
+            discount = _trained_discount(Path(arguments.run)) if given is None else given
+            return evaluate_exactly(agent, environment, discount=discount, deterministic=not arguments.stochastic)
+    finally:
+        environment.close()
+    for flag in ("discount", "plot"):
+        if getattr(arguments, flag) is not None:
+            raise UserError(f"--{flag} is for the exact value, and {env} carries no model: leave it out")
+    return None
+
+
+def _trained_discount(run: Path) -> float:
+    """The discount in the run's config, whatever its algorithm."""
+    path = _config(run)
+    tables = tomllib.loads(path.read_text(encoding="utf-8")).values() if path else ()
+    return next(
+        (float(table["discount"]) for table in tables if isinstance(table, dict) and "discount" in table), 0.99
+    )
 
 
 def watch(arguments: WatchArguments) -> int:
@@ -126,14 +177,19 @@ def compare(arguments: CompareArguments) -> int:
     return 0
 
 
-def _environment(folder: Path, env: str) -> tuple[str, dict[str, Any]]:
-    """The environment named, or the one the run was trained in with the arguments it had."""
+def _environment(folder: Path, env: str, env_args: tuple[str, ...] = ()) -> tuple[str, dict[str, Any]]:
+    """The environment named with the arguments named, or the one the run was trained in with those it had."""
     from rlkit.environments import parse_env_args
 
-    path = next((p for p in (folder / "config.toml", folder.parent / "config.toml") if p.is_file()), None)
-    if env or path is None:
-        if not env:
-            raise UserError(f"{folder} does not say which environment it is for: --env ID")
-        return env, {}
+    path = _config(folder)
+    if env:
+        return env, parse_env_args(env_args)
+    if path is None:
+        raise UserError(f"{folder} does not say which environment it is for: --env ID")
     values = tomllib.loads(path.read_text(encoding="utf-8"))
-    return values["env"], parse_env_args(values.get("env_args", ()))
+    return values["env"], {**parse_env_args(values.get("env_args", ())), **parse_env_args(env_args)}
+
+
+def _config(folder: Path) -> Path | None:
+    """The config of the run that a run folder or its agent folder belongs to."""
+    return next((p for p in (folder / "config.toml", folder.parent / "config.toml") if p.is_file()), None)

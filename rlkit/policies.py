@@ -14,7 +14,7 @@ from neuralcore.errors import UserError
 from neuralcore.kernels.backward_order import backward_order
 from neuralcore.kernels.bellman import Rows
 from neuralcore.kernels.predecessors import predecessors
-from rlkit.mdp import MDP
+from rlkit.mdp import ENDS, MDP
 
 DIRECT_EFFORT = 2e9  # multiplications up to which a system is factorised at once: a second
 
@@ -142,6 +142,22 @@ def check_every_state_can_end(mdp: MDP) -> None:
             f"discount 1: from state {name} no episode can end, whichever of the actions 0 to {mdp.actions - 1} is "
             f"taken, so that its value need not exist: use a discount below 1"
         )
+
+
+def check_ends(mdp: MDP, policy: np.ndarray) -> None:
+    """Refuse a policy (S,) or (S, A) for discount 1 if from some state its episodes never end.
+
+    Raises:
+        UserError: with the state and, if there is one, the action.
+    """
+    transitions, _ = chain(mdp, policy)
+    goes_on = np.zeros(mdp.states)
+    np.add.at(goes_on, np.repeat(np.arange(mdp.states), np.diff(transitions.indptr)), transitions.probabilities)
+    order, reached, _ = backward_order(predecessors(transitions, mdp.states), goes_on < 1 - ENDS)
+    if reached < mdp.states:
+        state = int(order[reached:].min())
+        action = f", action {int(policy[state])}" if policy.ndim == 1 else ""
+        raise UserError(f"discount 1: from state {state}{action}, the episode never ends: use a discount below 1")
 
 
 def ending(mdp: MDP) -> np.ndarray:
