@@ -115,8 +115,30 @@ def plot_grid(
     scale = min(0.85, 10 / max(height, width))  # inches a cell
     figure = figures.Figure(figsize=(width * scale, height * scale), dpi=150)
     axes = figure.add_axes((0, 0, 1, 1))  # all of it: what stands around is added by the tight box of savefig
-    axes.set_facecolor(WALL)
     axes.set_title(title, fontsize=11, pad=10, loc="left")
+    image, low, lowest = draw_grid(axes, grid, values, policy, terminals, scale)
+    bar_axes = axes.inset_axes([1 + 0.12 / (width * scale), 0, 0.17 / (width * scale), 1])
+    bar = figure.colorbar(image, cax=bar_axes, extend="min" if lowest < low else "neither")
+    bar.set_label(label, fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
+    figure.savefig(path, bbox_inches="tight", pad_inches=0.15)
+    return path
+
+
+def draw_grid(
+    axes: Any, grid: Grid, values: np.ndarray, policy: np.ndarray, terminals: np.ndarray, scale: float
+) -> tuple[Any, float, float]:
+    """Draw a grid into matplotlib axes, for a picture of several.
+
+    Args:
+        scale: inches a cell.
+
+    Returns:
+        The image, for a colour bar; the value its colours begin at; the lowest value.
+    """
+    height, width = grid.cells.shape
+    axes.set_facecolor(WALL)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color(WALL)
 
@@ -126,11 +148,6 @@ def plot_grid(
     low = np.quantile(shown.compressed(), 0.02, method="lower") if free.any() else 0.0
     heat = colours.LinearSegmentedColormap.from_list("heat", HEAT)
     image = axes.imshow(shown, cmap=heat, interpolation="nearest", vmin=low)
-    bar_axes = axes.inset_axes([1 + 0.12 / (width * scale), 0, 0.17 / (width * scale), 1])
-    bar = figure.colorbar(image, cax=bar_axes, extend="min" if (shown < low).any() else "neither")
-    bar.set_label(label, fontsize=9)
-    bar.ax.tick_params(labelsize=8)
-    bar.outline.set_visible(False)
 
     rows, columns = np.nonzero(free)
     states = grid.cells[rows, columns]
@@ -144,8 +161,7 @@ def plot_grid(
     if max(height, width) <= ARROWS_UP_TO:
         _draw_arrows(axes, grid, rows + (0.16 if numbered else 0.0), columns, policy[states], ink, scale)
     _draw_terminals(axes, grid, terminals, scale)
-    figure.savefig(path, bbox_inches="tight", pad_inches=0.15)
-    return path
+    return image, float(low), float(shown.min()) if free.any() else 0.0
 
 
 def plot_states(

@@ -23,7 +23,7 @@ from neuralcore.kernels.predecessors import predecessors
 from rlkit.mdp import MDP
 from rlkit.progress import Progress
 
-WINDOW = 24  # blocks of about a layer each: on slippery grids of any size, within a tenth of the best window
+WINDOW = 24  # layers: on slippery grids of any size, within a tenth of the best window
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +82,10 @@ def back_up_in_order(
     transitions, rewards = _renumbered(mdp, order.order)
     values = order.values[order.order]
     told = values.copy()
-    # A block is a layer's width, and small enough for the window's part of the model to stay in a core's own cache.
-    block = min(max(mdp.states // max(order.layers, 1), 64), 512)
+    # Blocks about as wide as a layer skip what has settled; a model a few layers deep is one window, swept as a whole.
+    layer = -(-mdp.states // max(order.layers, 1))
+    block = min(max(layer, 64), 512)
+    window = max(WINDOW, WINDOW * layer // block)
     dirty = np.zeros(-(-mdp.states // block), bool)
     # At discount 1 no state begins at its value; below it, the states that agree with their own backup do.
     dirty[: len(dirty) if discount == 1 else -(-order.sources // block)] = True
@@ -100,7 +102,7 @@ def back_up_in_order(
             dirty,
             tolerance=0.9 * tolerance,  # the rest is for rounding
             block=block,
-            window=WINDOW,
+            window=window,
             max_backups=mdp.states,
         )
         history.append(work.change)

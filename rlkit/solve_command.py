@@ -128,24 +128,26 @@ class _Progress:
         from neuralcore.telemetry import Telemetry
 
         self._line = Telemetry(100, "%", title=title)
-        self._begun = time.monotonic()
-        self._shown: tuple[float, int, float] | None = None
+        self._begun: float | None = None
+        self._shown = False
+        self._now = 0.0, 0, 0.0
 
     def __enter__(self) -> _Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._shown is not None:
+        if self._shown:
             self._show(last=True)
         self._line.close()
 
     def __call__(self, done: float, iterations: int, residual: float) -> None:
+        self._now = done, iterations, residual
+        self._begun = self._begun or time.monotonic()
         if time.monotonic() - self._begun > 1.0 and self._line.due():
-            self._shown = done, iterations, residual
+            self._shown = True
             self._show(last=False)
 
     def _show(self, *, last: bool) -> None:
-        assert self._shown is not None
-        done, iterations, residual = self._shown
+        done, iterations, residual = self._now
         figures = {"iteration": iterations, "residual": residual}
         self._line.show(100 if last else int(100 * done), figures, last=last)

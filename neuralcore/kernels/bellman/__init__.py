@@ -46,11 +46,23 @@ class Table(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """What one sweep gives: `values` v' (S,), `q` (S, A), and the Bellman residual of its input, max |v' - v|."""
+    """What one sweep gives.
+
+    values: (S,) v'. q: (S, A), or None where a policy was followed. policy: (S,) int32, the best action of each
+    state, the first of equals; or the policy that was followed.
+    lowest, highest: the least and greatest change v' - v of a state.
+    """
 
     values: Any
     q: Any
-    residual: float
+    policy: Any
+    lowest: float
+    highest: float
+
+    @property
+    def residual(self) -> float:
+        """max |v' - v|, the Bellman residual of the values that were swept."""
+        return max(-self.lowest, self.highest)
 
 
 def bellman(
@@ -59,7 +71,8 @@ def bellman(
     values: Any,
     discount: float,
     *,
-    out: tuple[Any, Any] | None = None,
+    policy: Any = None,
+    out: tuple[Any, Any, Any] | None = None,
     implementation: kernels.Implementation = "auto",
 ) -> Sweep:
     """One sweep v -> v'.
@@ -69,8 +82,11 @@ def bellman(
         rewards: (S, A) float64, expected reward of each state and action.
         values: (S,) float64, v.
         discount: γ in [0, 1].
-        out: contiguous arrays (S,) and (S, A) to write v' and q into, neither sharing memory with `values`; sweeping
-            a large model spends a third of its time on fresh pages without them.
+        policy: (S,) int32, the only action to look at in each state (not checked here): v' is then one step of the
+            policy's evaluation, r_π + γ P_π v, at a fraction 1/A of the cost. None takes the best.
+        out: contiguous arrays (S,), (S, A) and (S,) int32 to write v', q and the best actions into, sharing no memory
+            with `values`; sweeping a large model spends a third of its time on fresh pages without them. Following a
+            policy writes to the first alone.
         implementation: "reference", "cpu" (NumPy arrays), "cuda" (torch tensors) or "auto", by where `values` lives.
 
     Returns:
@@ -80,11 +96,14 @@ def bellman(
         ValueError: a shape does not fit.
     """
     states, actions = match_model(transitions, rewards, values)
+    if policy is not None:
+        match_shape(policy, states, name="policy")
     if out is not None:
         match_shape(out[0], states, name="out[0]")
         match_shape(out[1], states, actions, name="out[1]")
+        match_shape(out[2], states, name="out[2]")
     sweep = kernels.implementation("bellman", implementation, values)
-    return Sweep(*sweep(transitions, rewards, values, discount, out))
+    return Sweep(*sweep(transitions, rewards, values, discount, policy, out))
 
 
 def match_model(transitions: Rows | Table, rewards: Any, values: Any) -> tuple[int, int]:

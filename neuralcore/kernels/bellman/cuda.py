@@ -21,15 +21,19 @@ def rows_kernel(
     discount,  # a pointer: a Python float would reach the kernel as float32
     swept,
     q,
+    policy,
     states,
     ACTIONS: tl.constexpr,
+    FOLLOW: tl.constexpr,  # the policy's actions alone, instead of the best
     BLOCK: tl.constexpr,
 ):
     state = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = state < states
     gamma = tl.load(discount)
     best = tl.full([BLOCK], float("-inf"), tl.float64)
-    for action in range(ACTIONS):
+    chosen = tl.zeros([BLOCK], tl.int32)
+    for choice in range(1 if FOLLOW else ACTIONS):
+        action = tl.load(policy + state, mask=inside, other=0) if FOLLOW else tl.full([BLOCK], choice, tl.int32)
         row = state * ACTIONS + action
         begin = tl.load(indptr + row, mask=inside, other=0)
         length = tl.load(indptr + row + 1, mask=inside, other=0) - begin
@@ -39,10 +43,14 @@ def rows_kernel(
             successor = tl.load(indices + begin + k, mask=here, other=0)
             probability = tl.load(probabilities + begin + k, mask=here, other=0.0)
             expected += probability * tl.load(values + successor, mask=here, other=0.0)
-        value = tl.load(rewards + row, mask=inside, other=0.0) + gamma * expected
-        tl.store(q + row, value, mask=inside)
-        best = tl.maximum(best, value)
+        found = tl.load(rewards + row, mask=inside, other=0.0) + gamma * expected
+        if not FOLLOW:
+            tl.store(q + row, found, mask=inside)
+        chosen = tl.where(found > best, action, chosen)
+        best = tl.where(found > best, found, best)
     tl.store(swept + state, best, mask=inside)
+    if not FOLLOW:
+        tl.store(policy + state, chosen, mask=inside)
 
 
 @triton.jit
@@ -54,25 +62,33 @@ def table_kernel(
     discount,
     swept,
     q,
+    policy,
     states,
     ACTIONS: tl.constexpr,
     WIDTH: tl.constexpr,
+    FOLLOW: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     state = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = state < states
     gamma = tl.load(discount)
     best = tl.full([BLOCK], float("-inf"), tl.float64)
-    for action in range(ACTIONS):
+    chosen = tl.zeros([BLOCK], tl.int32)
+    for choice in range(1 if FOLLOW else ACTIONS):
+        action = tl.load(policy + state, mask=inside, other=0) if FOLLOW else tl.full([BLOCK], choice, tl.int32)
         expected = tl.zeros([BLOCK], tl.float64)
         for d in range(WIDTH):  # the values come from the cache after the first action
             successor = tl.load(successors + state * WIDTH + d, mask=inside, other=-1)
-            value = tl.load(values + successor, mask=successor >= 0, other=0.0)
-            expected += tl.load(weights + action * WIDTH + d) * value
-        value = tl.load(rewards + state * ACTIONS + action, mask=inside, other=0.0) + gamma * expected
-        tl.store(q + state * ACTIONS + action, value, mask=inside)
-        best = tl.maximum(best, value)
+            nearby = tl.load(values + successor, mask=successor >= 0, other=0.0)
+            expected += tl.load(weights + action * WIDTH + d) * nearby
+        found = tl.load(rewards + state * ACTIONS + action, mask=inside, other=0.0) + gamma * expected
+        if not FOLLOW:
+            tl.store(q + state * ACTIONS + action, found, mask=inside)
+        chosen = tl.where(found > best, action, chosen)
+        best = tl.where(found > best, found, best)
     tl.store(swept + state, best, mask=inside)
+    if not FOLLOW:
+        tl.store(policy + state, chosen, mask=inside)
 
 
 def bellman(
@@ -80,32 +96,35 @@ def bellman(
     rewards: torch.Tensor,
     values: torch.Tensor,
     discount: float,
-    out: tuple[torch.Tensor, torch.Tensor] | None,
-) -> tuple[torch.Tensor, torch.Tensor, float]:
-    swept, q = (torch.empty_like(values), torch.empty_like(rewards)) if out is None else out
+    policy: torch.Tensor | None,
+    out: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None,
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, float, float]:
     states, actions = rewards.shape
+    follow = policy is not None
+    if out is None:
+        best = torch.empty(states, dtype=torch.int32, device=values.device)
+        out = torch.empty_like(values), torch.empty_like(values if follow else rewards), best
+    swept, q, best = out
+    best = policy if policy is not None else best
     gamma = torch.full((1,), discount, dtype=torch.float64, device=values.device)
-    arguments = (*transitions, rewards, values, gamma, swept, q, states)
+    arguments = (*transitions, rewards, values, gamma, swept, q, best, states)
     programs = (triton.cdiv(states, BLOCK),)
     if isinstance(transitions, Table):
-        table_kernel[programs](*arguments, ACTIONS=actions, WIDTH=transitions.weights.shape[1], BLOCK=BLOCK)
+        width = transitions.weights.shape[1]
+        table_kernel[programs](*arguments, ACTIONS=actions, WIDTH=width, FOLLOW=follow, BLOCK=BLOCK)
     else:
-        rows_kernel[programs](*arguments, ACTIONS=actions, BLOCK=BLOCK)
-    return swept, q, float((swept - values).abs().max())
+        rows_kernel[programs](*arguments, ACTIONS=actions, FOLLOW=follow, BLOCK=BLOCK)
+    lowest, highest = torch.stack(torch.aminmax(swept - values)).tolist()  # one wait for the device
+    return swept, None if follow else q, best, lowest, highest
 
 
-_SHARED = dict.fromkeys(("rewards", "values", "discount", "swept", "q"), "*fp64")
-_SIZES = {"states": "i64", "ACTIONS": "constexpr", "BLOCK": "constexpr"}
+_SHARED = {**dict.fromkeys(("rewards", "values", "discount", "swept", "q"), "*fp64"), "policy": "*i32"}
+_SIZES = {"states": "i64", "ACTIONS": "constexpr", "FOLLOW": "constexpr", "BLOCK": "constexpr"}
+_ROWS = {"indptr": "*i32", "indices": "*i32", "probabilities": "*fp64", **_SHARED, **_SIZES}
+_TABLE = {"successors": "*i32", "weights": "*fp64", **_SHARED, **_SIZES, "WIDTH": "constexpr"}
 # (kernel, signature, constants): what a test compiles for GPUs that are not there
 COMPILE_SIGNATURES = [
-    (
-        rows_kernel,
-        {"indptr": "*i32", "indices": "*i32", "probabilities": "*fp64", **_SHARED, **_SIZES},
-        {"ACTIONS": 4, "BLOCK": BLOCK},
-    ),
-    (
-        table_kernel,
-        {"successors": "*i32", "weights": "*fp64", **_SHARED, **_SIZES, "WIDTH": "constexpr"},
-        {"ACTIONS": 4, "WIDTH": 4, "BLOCK": BLOCK},
-    ),
+    (kernel, signature, {**sizes, "ACTIONS": 4, "FOLLOW": follow, "BLOCK": BLOCK})
+    for kernel, signature, sizes in ((rows_kernel, _ROWS, {}), (table_kernel, _TABLE, {"WIDTH": 4}))
+    for follow in (False, True)
 ]

@@ -12,15 +12,20 @@ def bellman(
     rewards: np.ndarray,
     values: np.ndarray,
     discount: float,
-    out: tuple[np.ndarray, np.ndarray] | None,
-) -> tuple[np.ndarray, np.ndarray, float]:
+    policy: np.ndarray | None,
+    out: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, float, float]:
     q = rewards + discount * expected(transitions, rewards.shape, values)
-    swept = q.max(axis=1)
-    residual = float(np.abs(swept - values).max())
+    best = q.argmax(axis=1).astype(np.int32) if policy is None else policy
+    swept = q[np.arange(len(q)), best]
+    change = swept - values
     if out is not None:
-        out[0][:], out[1][:] = swept, q
-        swept, q = out
-    return swept, q, residual
+        out[0][:] = swept
+        swept = out[0]
+        if policy is None:
+            out[1][:], out[2][:] = q, best
+            q, best = out[1:]
+    return swept, q if policy is None else None, best, float(change.min()), float(change.max())
 
 
 def expected(transitions: Rows | Table, shape: tuple[int, int], values: np.ndarray) -> np.ndarray:

@@ -9,27 +9,30 @@ import numpy as np
 from neuralcore.kernels.bellman import Rows, Table
 
 OP = "bellman"
-# (S, A, D): D successors in a table, 0 for rows; 128 states are a block of the GPU's
+# (S, A, D, with a policy): D successors in a table, 0 for rows; 128 states are a block of the GPU's
 SIZES = [
-    (1, 1, 0),
-    (2, 3, 0),
-    (7, 1, 0),
-    (33, 5, 0),
-    (129, 4, 0),
-    (300, 2, 0),
-    (1, 1, 1),
-    (7, 3, 2),
-    (129, 4, 4),
-    (300, 1, 5),
+    (1, 1, 0, False),
+    (2, 3, 0, False),
+    (7, 1, 0, False),
+    (33, 5, 0, True),
+    (129, 4, 0, False),
+    (300, 2, 0, True),
+    (1, 1, 1, False),
+    (7, 3, 2, True),
+    (129, 4, 4, False),
+    (300, 1, 5, False),
+    (130, 3, 4, True),
 ]
 TOLERANCE = {"rtol": 1e-12, "atol": 1e-12}  # float64, sums in another order
 
 
-def make_case(size: tuple[int, int, int], rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def make_case(size: tuple[int, int, int, bool], rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """(transitions, rewards, values, discount) of a random MDP, in rows of up to 6 outcomes or as a table."""
-    states, actions, _ = size
-    transitions = make_transitions(size, rng)
-    return (transitions, rng.normal(size=(states, actions)), rng.normal(size=states), 0.9), {}
+    states, actions, width, follows = size
+    transitions = make_transitions((states, actions, width), rng)
+    policy = rng.integers(0, actions, states).astype(np.int32) if follows else None
+    arguments = transitions, rng.normal(size=(states, actions)), rng.normal(size=states), 0.9
+    return arguments, {"policy": policy}
 
 
 def make_transitions(size: tuple[int, int, int], rng: np.random.Generator) -> Rows | Table:
@@ -45,4 +48,6 @@ def make_transitions(size: tuple[int, int, int], rng: np.random.Generator) -> Ro
 
 def outputs(args: tuple[Any, ...], result: Any) -> dict[str, Any]:
     """The arrays every implementation must agree on."""
-    return {"values": result.values, "q": result.q, "residual": result.residual}
+    found = {"values": result.values, "policy": result.policy, "residual": result.residual}
+    found |= {"lowest": result.lowest, "highest": result.highest}
+    return found if result.q is None else {**found, "q": result.q}
