@@ -12,7 +12,7 @@ import pytest
 
 import agents
 from neuralcore.errors import UserError
-from rlkit import MDP, policy_iteration, value_iteration
+from rlkit import MDP, finite_horizon, policy_iteration, solve, value_iteration
 
 
 def russell_norvig(living_reward: float = -0.04) -> SimpleNamespace:
@@ -117,3 +117,24 @@ def test_saving(tmp_path: Path):
     for name in ("values", "q", "policy"):
         np.testing.assert_array_equal(arrays[name], getattr(solution, name))
     assert agents.load(folder).act(np.arange(11)).tolist() == solution.policy.tolist()
+
+
+def test_a_horizon_is_drawn_and_kept(tmp_path: Path):
+    pytest.importorskip("matplotlib")
+    found = finite_horizon(russell_norvig(), 6)
+    assert found.text().startswith("┌──")
+    assert "finite horizon of 6 decisions, discount 1" in str(found)
+    assert found.plot(tmp_path / "six.png").stat().st_size > 5_000
+    from neuralcore.checkpoint import read_arrays
+
+    folder = found.save(tmp_path / "six")
+    kept = json.loads((folder / "solution.json").read_text())
+    arrays = read_arrays(folder / "solution.safetensors", kept["arrays_sha256"])
+    assert arrays["values"].shape == (7, 11)
+    np.testing.assert_array_equal(arrays["policy"], found.policy)
+
+
+def test_the_reason_is_told_and_kept(tmp_path: Path):
+    found = solve(russell_norvig())
+    assert "chosen because 11 states are few enough" in found.summary()
+    assert json.loads((found.save(tmp_path / "plan") / "solution.json").read_text())["reason"] == found.reason

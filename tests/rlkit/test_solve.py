@@ -109,3 +109,53 @@ def test_help_is_quick_to_load():
         "assert not {'numpy', 'gymnasium', 'torch', 'numba', 'scipy', 'envs'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(module.__file__).parents[1])
+
+
+def test_the_method_is_chosen_and_said(capsys: pytest.CaptureFixture[str]):
+    run("GridWorld-v0")
+    assert "chosen because 11 states are few enough" in capsys.readouterr().out
+    run("GridWorld-v0", "--env-args", "layout=open_20x20", "--method", "prioritised")
+    out = capsys.readouterr().out
+    assert "prioritised value iteration, discount 0.99" in out
+    assert "chosen" not in out
+
+
+def test_a_model_is_kept_and_solved_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run("GridWorld-v0", "--discount", "0.9", "--save-model", str(tmp_path / "model"))
+    first = capsys.readouterr().out
+    assert run(str(tmp_path / "model"), "--discount", "0.9") == 0
+    again = capsys.readouterr().out
+    assert first.splitlines()[1:9] == again.splitlines()[1:9]
+    with pytest.raises(UserError, match="--env-args are for environments"):
+        run(str(tmp_path / "model"), "--env-args", "slip=0")
+    table = tmp_path / "table.csv"
+    table.write_text("state,action,successor,probability,reward\nup,go,down,1,2\ndown,go,up,1,0\n")
+    assert run(str(table), "--discount", "0.5") == 0
+    out = capsys.readouterr().out
+    assert "2 states, 1 actions" in out
+    assert out.splitlines()[2].split() == ["up", "2.667", "go"]
+    with pytest.raises(UserError, match="--save-model takes a folder"):
+        run(str(table), "--save-model", str(table))
+
+
+def test_horizon(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert run("FrozenLake-v1", "--horizon", "7", "--discount", "1", "--out", str(tmp_path / "out")) == 0
+    assert "finite horizon of 7 decisions" in capsys.readouterr().out
+    kept = json.loads((tmp_path / "out" / "solution.json").read_text())
+    assert kept["horizon"] == 7
+    for flags in (("--method", "prioritised"), ("--tolerance", "1e-3"), ("--max-iterations", "5")):
+        with pytest.raises(UserError, match=f"{flags[0]} does not go with --horizon"):
+            run("FrozenLake-v1", "--horizon", "7", *flags)
+    with pytest.raises(UserError, match="horizon is -1"):
+        run("FrozenLake-v1", "--horizon", "-1")
+
+
+def test_long_planning_shows_its_progress(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    clock = iter(range(0, 10**6, 60))
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    run("FrozenLake-v1", "--method", "value-iteration")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert lines[0]["run"] == "solve FrozenLake-v1"
+    assert lines[0]["residual"] > lines[-1]["residual"]
+    assert lines[-1]["%"] == 100
+    assert "eta_seconds" in lines[0]
