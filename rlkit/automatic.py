@@ -65,7 +65,7 @@ def solve(
     if mdp.states <= SMALL:
         reason = f"{mdp.states} states are few enough to evaluate policies exactly"
         return dataclasses.replace(planning.policy_iteration(mdp, **arguments), reason=reason)
-    if discount < 1 and not mdp.ends.any():
+    if discount < 1 and mdp.endless:
         reason = "no episode ends, so that errors even out and can be taken off at once"
         return dataclasses.replace(planning.modified_policy_iteration(mdp, **arguments), reason=reason)
     planning.load(planning.prioritised, mdp, discount)

@@ -108,10 +108,16 @@ class MDP:
     def ends(self) -> np.ndarray:
         """(S, A) bool: whether the episode may end with that action; True in terminals."""
         if isinstance(self.transitions, Table):
-            goes_on = (self.transitions.successors >= 0) @ self.transitions.weights.T
+            inside = (self.transitions.successors >= 0).astype(np.float64)
+            goes_on = np.einsum("sd,ad->sa", inside, self.transitions.weights)
         else:
             goes_on = np.asarray(self.matrix().sum(axis=1)).reshape(self.rewards.shape)
         return goes_on < 1 - ENDS
+
+    @property
+    def endless(self) -> bool:
+        """Whether no episode ever ends."""
+        return not (self.terminals.any() or self.ends.any())
 
     @classmethod
     def of(cls, source: Any) -> MDP:

@@ -219,7 +219,6 @@ def _modified(
 ) -> Solution:
     transitions, rewards = mdp.transitions, mdp.rewards
     values, (spare, q, policy) = first_values(mdp, discount), _room(mdp)
-    endless = not mdp.ends.any()
     history: list[float] = []
     while True:
         sweep = bellman(transitions, rewards, values, discount, out=(spare, q, policy))
@@ -228,7 +227,7 @@ def _modified(
         progress(_shrunk(history, tolerance), len(history), sweep.residual)
         if sweep.residual <= tolerance or len(history) == max_iterations:
             break
-        if not endless:
+        if not mdp.endless:
             for _ in range(evaluations):
                 bellman_in_place(transitions, rewards, values, discount, policy=policy)
             continue

@@ -32,7 +32,7 @@ def expected(transitions: Rows | Table, shape: tuple[int, int], values: np.ndarr
     """Σ_s' p(s' | s, a) v(s'), shape (S, A)."""
     if isinstance(transitions, Table):
         ended = np.append(values, 0.0)  # the successor -1 is this last entry
-        return ended[transitions.successors] @ transitions.weights.T
+        return np.einsum("sd,ad->sa", ended[transitions.successors], transitions.weights)
     from scipy.sparse import csr_matrix
 
     states, actions = shape
