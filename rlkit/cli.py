@@ -19,7 +19,8 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `rlkit <command> …` and return its exit code; `arguments` are the words after the program's name."""
-    return run("rlkit", "Agents that learn to act: exact planning and deep Q-learning.", COMMANDS, arguments)
+    about = "Agents that learn to act: exact planning, learning in tables and with deep networks."
+    return run("rlkit", about, COMMANDS, arguments)
 
 
 if __name__ == "__main__":

@@ -64,12 +64,13 @@ class ExactEvaluation:
         acting = np.flatnonzero(~mdp.terminals)
         worst = int(acting[self.gap[acting].argmax()])
         name = mdp.state_names[worst] if mdp.state_names else worst
+        within = f"within {self.best.bound:.1g}" if self.best.discount < 1 else "without a bound at discount 1"
         return (
             f"exact, discount {self.best.discount:g}: value of the start {self.value:.6g}, optimal {best:.6g}, "
             f"gap {best - self.value:.3g}\n"
             f"optimal in {self.optimal_states:,} of {len(acting):,} states; mean gap {self.gap[acting].mean():.3g}, "
             f"largest {self.gap[worst]:.3g} in state {name}\n"
-            f"(optimal values by {self.best.method}, within {self.best.bound:.1g})"
+            f"(optimal values by {self.best.method}, {within})"
         )
 
     def text(self, width: int = 120) -> str:

@@ -82,7 +82,7 @@ def back_up_in_order(
     transitions, rewards = _renumbered(mdp, order.order)
     values = order.values[order.order]
     told = values.copy()
-    # Blocks about as wide as a layer skip what has settled; a model a few layers deep is one window, swept as a whole.
+    # Blocks as wide as a layer skip what has settled. A model a few layers deep is one window, swept as a whole.
     layer = -(-mdp.states // max(order.layers, 1))
     block = min(max(layer, 64), 512)
     window = max(WINDOW, WINDOW * layer // block)

@@ -7,13 +7,28 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from neuralcore.config import find_config, from_mapping, parse, preset_folder, read_toml, to_mapping
 from neuralcore.errors import UserError, nearest
 
-# algorithm -> module of the class, the class, its config in <module>_config, which imports no torch
-ALGORITHMS = {"dqn": ("rlkit.dqn", "DQN", "DQNConfig")}
+
+class Algorithm(NamedTuple):
+    """Where an algorithm lives: `module` has `learner`; `<module>_config`, which imports no torch, has `config`."""
+
+    module: str
+    learner: str
+    config: str
+    network: bool = False  # whether there is a device to choose
+
+
+ALGORITHMS = {
+    "dqn": Algorithm("rlkit.dqn", "DQN", "DQNConfig", network=True),
+    "q-learning": Algorithm("rlkit.tabular", "QLearning", "TDConfig"),
+    "sarsa": Algorithm("rlkit.tabular", "SARSA", "TDConfig"),
+    "expected-sarsa": Algorithm("rlkit.tabular", "ExpectedSARSA", "TDConfig"),
+    "monte-carlo": Algorithm("rlkit.tabular", "MonteCarloControl", "TabularConfig"),
+}
 USAGE = "usage: rlkit train ALGORITHM|FILE.toml [flags]"
 
 
@@ -31,16 +46,22 @@ class TrainArguments:
     """of everything random"""
     run: str = ""
     """run folder; by default runs/<algorithm>-<environment>-seed<seed>"""
-    device: str = "auto"
-    """auto, cpu or cuda"""
-    threads: int = 1
-    """torch threads; more than one mostly wait for each other, and for the emulator's, at batches of 32"""
     checkpoint_every: int = 50_000
     """transitions between two checkpoints"""
     seconds: float | None = None
     """stop after so many seconds, with a checkpoint"""
     evaluate_episodes: int = 20
     """greedy episodes played once the training is over; 0 for none"""
+
+
+@dataclass(frozen=True)
+class NetworkArguments(TrainArguments):
+    """What an algorithm with a network is asked besides."""
+
+    device: str = "auto"
+    """auto, cpu or cuda"""
+    threads: int = 1
+    """torch threads; more than one mostly wait for each other, and for the emulator's, at batches of 32"""
 
 
 def parse_arguments(words: Sequence[str], prog: str) -> tuple[str, Any]:
@@ -67,21 +88,26 @@ def parse_arguments(words: Sequence[str], prog: str) -> tuple[str, Any]:
     cls = _arguments_class(algorithm)
     arguments = parse(cls, flags, prog=f"{prog} {first}", description=cls.__doc__ or "", default=default)
     if not arguments.env:
-        raise UserError("name an environment: --env CartPole-v1")
+        raise UserError("name an environment: --env CartPole-v1 or --env GridWorld-v0")
     return algorithm, arguments
 
 
 def _arguments_class(algorithm: str) -> type:
     """`TrainArguments` with one field more: the algorithm's config, under its name."""
-    module, _, config_name = ALGORITHMS[algorithm]
-    config = getattr(importlib.import_module(f"{module}_config"), config_name)
+    entry = ALGORITHMS[algorithm]
+    config = getattr(importlib.import_module(f"{entry.module}_config"), entry.config)
     return dataclasses.make_dataclass(
-        f"Train{algorithm.upper()}",
-        [(algorithm, config, field(default_factory=config))],
-        bases=(TrainArguments,),
+        f"Train{entry.learner}",
+        [(_table(algorithm), config, field(default_factory=config))],
+        bases=(NetworkArguments if entry.network else TrainArguments,),
         frozen=True,
         namespace={"__doc__": TrainArguments.__doc__, "__module__": __name__},
     )
+
+
+def _table(algorithm: str) -> str:
+    """The algorithm's table in a TOML file: `[q_learning]`."""
+    return algorithm.replace("-", "_")
 
 
 def train(parsed: tuple[str, Any]) -> int:
@@ -101,15 +127,17 @@ def train(parsed: tuple[str, Any]) -> int:
     # What is kept is a command in itself: `rlkit train <run>/config.toml` goes on from here, without a clock.
     kept = dataclasses.replace(arguments, run=str(run), seconds=None)
     config = {"algorithm": algorithm_name, **to_mapping(kept)}
-    algorithm_config = getattr(arguments, algorithm_name)
+    algorithm_config = getattr(arguments, _table(algorithm_name))
     _hint_at_preset(arguments, algorithm_name, algorithm_config)
     env_args = parse_env_args(arguments.env_args)
     env = make_vector_env(arguments.env, algorithm_config.num_envs, **env_args)
-    module, class_name, _ = ALGORITHMS[algorithm_name]
-    algorithm = getattr(importlib.import_module(module), class_name)(
-        env, algorithm_config, seed=arguments.seed, device=arguments.device
-    )
-    set_threads(arguments.threads)
+    entry = ALGORITHMS[algorithm_name]
+    device = {}
+    if entry.network:
+        device["device"] = arguments.device
+        set_threads(arguments.threads)
+    learner = getattr(importlib.import_module(entry.module), entry.learner)
+    algorithm = learner(env, algorithm_config, seed=arguments.seed, **device)
     # Nothing is written before all that could be wrong with the words has been found out.
     with RunFolder(run, config, may_differ=("steps", "run", "evaluate_episodes")) as folder:
         done = folder.checkpoints.steps()
@@ -132,8 +160,8 @@ def train(parsed: tuple[str, Any]) -> int:
             write_text(run / "evaluation.json", json.dumps(row))
             low, high = evaluation.interval()
             figures = (
-                f"mean return of {len(evaluation.returns)} greedy episodes {evaluation.mean:.1f} "
-                f"(95 % interval {low:.1f} to {high:.1f}) after {algorithm.steps:,} transitions"
+                f"mean return of {len(evaluation.returns)} greedy episodes {evaluation.mean:.2f} "
+                f"(95 % interval {low:.2f} to {high:.2f}) after {algorithm.steps:,} transitions"
             )
         command = f"rlkit train {run}/config.toml"
         card = f"# {algorithm_name} on {arguments.env}\n\n{figures}; seed {arguments.seed}.\n\n"
@@ -150,10 +178,11 @@ def _safe(env_id: str) -> str:
 
 
 def _hint_at_preset(arguments: TrainArguments, algorithm: str, config: Any) -> None:
-    """Atari's defaults do not suit a cart and a pole: name the preset made for this environment, if there is one."""
+    """DQN's defaults are for Atari and do not suit a cart and a pole: name the preset for the environment, if any."""
     if config != type(config)():
         return
     for path in sorted(preset_folder().glob("rl/*.toml")):
         values = read_toml(path)
-        if values.get("env") == arguments.env and values.get("algorithm") == algorithm:
-            print(f"these are the paper's settings for Atari; a preset for {arguments.env}: configs/rl/{path.name}")
+        asked = algorithm, arguments.env, arguments.env_args
+        if (values.get("algorithm"), values.get("env"), tuple(values.get("env_args", ()))) == asked:
+            print(f"these are the defaults of {algorithm}; a preset for {arguments.env}: configs/rl/{path.name}")

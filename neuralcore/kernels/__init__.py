@@ -26,10 +26,12 @@ OPS: dict[str, tuple[str, ...]] = {
     "bellman": ("reference", "cpu", "cuda"),
     "bellman_in_place": ("reference", "cpu"),
     "bellman_worklist": ("reference", "cpu"),
+    "epsilon_greedy": ("reference", "cpu"),
     "predecessors": ("reference", "cpu"),
     "row_adagrad": ("reference", "cpu", "cuda"),
     "skipgram": ("reference", "cpu", "cuda"),
     "skipgram_windows": ("reference", "cpu"),
+    "td_update": ("reference", "cpu"),
 }
 
 
