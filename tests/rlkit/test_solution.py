@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
@@ -14,33 +14,12 @@ import agents
 from neuralcore.errors import UserError
 from rlkit import MDP, finite_horizon, policy_iteration, solve, value_iteration
 
+envs = pytest.importorskip("envs")
 
-def russell_norvig(living_reward: float = -0.04) -> SimpleNamespace:
-    """The 4 x 3 world of figure 17.1 by the contract of `envs`, written down independently of it."""
-    grid = np.array([[0, 1, 2, 3], [4, -1, 5, 6], [7, 8, 9, 10]])
-    moves = [(-1, 0), (0, 1), (1, 0), (0, -1)]
-    cell = {int(state): (r, c) for r, row in enumerate(grid) for c, state in enumerate(row) if state >= 0}
 
-    def step(state: int, action: int) -> int:
-        r, c = cell[state][0] + moves[action][0], cell[state][1] + moves[action][1]
-        inside = 0 <= r < 3 and 0 <= c < 4 and grid[r, c] >= 0
-        return int(grid[r, c]) if inside else state
-
-    terminal = {3: 1.0, 6: -1.0}
-    successors = np.array([[[step(s, (a + t) % 4) for t in (0, 1, -1)] for a in range(4)] for s in range(11)])
-    rewards = np.full((11, 4, 3), living_reward)
-    for state, reward in terminal.items():
-        rewards[successors == state] += reward
-        successors[state], rewards[state] = state, 0
-    return SimpleNamespace(
-        successors=successors,
-        probabilities=np.broadcast_to([0.8, 0.1, 0.1], (11, 4, 3)),
-        rewards=rewards,
-        terminals=np.isin(np.arange(11), list(terminal)),
-        start=np.eye(11)[7],
-        grid=grid,
-        action_symbols=("↑", "→", "↓", "←"),
-    )
+def russell_norvig() -> gym.Env:
+    """The 4 x 3 world of figure 17.1."""
+    return gym.make("GridWorld-v0", layout="russell_norvig", slip=0.2, living_reward=-0.04)
 
 
 DRAWING = """\
@@ -89,12 +68,10 @@ def test_plots(tmp_path: Path, suffix: str):
 
 def test_plots_of_large_grids_and_other_symbols(tmp_path: Path):
     pytest.importorskip("matplotlib")
-    envs = pytest.importorskip("envs")
     for size in (20, 60):  # arrows without numbers; neither
         env = gym.make("GridWorld-v0", layout=envs.random_layout(size, size, 0.2, seed=0))
         assert value_iteration(env).plot(tmp_path / f"{size}.png").stat().st_size > 10_000
-    model = russell_norvig()
-    model.action_symbols = ("N", "E", "S", "W")
+    model = dataclasses.replace(russell_norvig().unwrapped.model, action_symbols=("N", "E", "S", "W"))
     assert value_iteration(model).plot(tmp_path / "letters.png").stat().st_size > 5_000
 
 
