@@ -145,9 +145,10 @@ def draw_grid(
     free = (grid.cells >= 0) & ~terminals[grid.cells]
     shown = np.ma.masked_where(~free, values[grid.cells])
     # The lowest 2 % of a large grid are often cells that are walled in; they must not use up the colours.
-    low = np.quantile(shown.compressed(), 0.02, method="lower") if free.any() else 0.0
+    low = float(np.quantile(shown.compressed(), 0.02, method="lower")) if free.any() else 0.0
+    high = max(float(shown.max()) if free.any() else 0.0, low + 1e-9)  # where all are equal, all are pale
     heat = colours.LinearSegmentedColormap.from_list("heat", HEAT)
-    image = axes.imshow(shown, cmap=heat, interpolation="nearest", vmin=low)
+    image = axes.imshow(shown, cmap=heat, interpolation="nearest", vmin=low, vmax=high)
 
     rows, columns = np.nonzero(free)
     states = grid.cells[rows, columns]
@@ -161,7 +162,7 @@ def draw_grid(
     if max(height, width) <= ARROWS_UP_TO:
         _draw_arrows(axes, grid, rows + (0.16 if numbered else 0.0), columns, policy[states], ink, scale)
     _draw_terminals(axes, grid, terminals, scale)
-    return image, float(low), float(shown.min()) if free.any() else 0.0
+    return image, low, float(shown.min()) if free.any() else 0.0
 
 
 def plot_states(
