@@ -9,8 +9,8 @@ from typing import Any
 
 from neuralcore.errors import UserError, nearest
 from rlkit import planning
+from rlkit.certificate import MOST_SWEEPS, Progress, load, prepared, silent
 from rlkit.prioritised import backward_model
-from rlkit.progress import Progress, silent
 from rlkit.solution import Solution
 
 SMALL = 1_000  # states up to which policies are evaluated exactly, in milliseconds
@@ -61,20 +61,20 @@ def solve(
     arguments: dict[str, Any] = {"discount": discount, "tolerance": tolerance, "progress": progress, **limits}
     if method != "auto":
         return METHODS[method](source, **arguments)
-    mdp = planning.prepared(source, discount, tolerance, max_iterations or 1)
+    mdp = prepared(source, discount, tolerance, max_iterations or 1)
     if mdp.states <= SMALL:
         reason = f"{mdp.states} states are few enough to evaluate policies exactly"
         return dataclasses.replace(planning.policy_iteration(mdp, **arguments), reason=reason)
     if discount < 1 and mdp.endless:
         reason = "no episode ends, so that errors even out and can be taken off at once"
         return dataclasses.replace(planning.modified_policy_iteration(mdp, **arguments), reason=reason)
-    planning.load(planning.prioritised, mdp, discount)
+    load(planning.prioritised, mdp, discount)
     started = time.perf_counter()
     order = backward_model(mdp, discount, tolerance)
     if discount < 1 and order.layers < DEEP:
         reason = f"every state is within {order.layers} steps of a reward"
         return dataclasses.replace(planning.modified_policy_iteration(mdp, **arguments), reason=reason)
-    most = max_iterations or planning.MOST_SWEEPS
+    most = max_iterations or MOST_SWEEPS
     solution = planning.prioritised(mdp, discount, tolerance, most, progress, order)
     reason = f"news of rewards travels up to {order.layers:,} steps"
     return dataclasses.replace(solution, reason=reason, seconds=time.perf_counter() - started)

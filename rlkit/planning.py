@@ -15,26 +15,35 @@ what is greedy may still walk in circles that cost nothing, so ties are broken t
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import time
-from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 
 from neuralcore.errors import UserError, nearest
-from neuralcore.kernels.bellman import Rows, Sweep, Table, bellman
+from neuralcore.kernels.bellman import Sweep, bellman
 from neuralcore.kernels.bellman_in_place import bellman_in_place
 from rlkit import policies
+from rlkit.certificate import (
+    MOST_SWEEPS,
+    Progress,
+    as_numpy,
+    certificate,
+    check_discount,
+    finished,
+    model_on,
+    move,
+    prepared,
+    room,
+    shrunk,
+    silent,
+    timed,
+)
 from rlkit.mdp import MDP
 from rlkit.prioritised import BackwardOrder, back_up_in_order, backward_model, first_values
-from rlkit.progress import Progress, silent
 from rlkit.solution import FiniteHorizonSolution, Solution
 
-MOST_SWEEPS = 100_000
 SETTLED = 0.03  # share of the disagreement between states from which evaluating a policy further is idle
-_LOADED: set[tuple[Any, ...]] = set()  # methods and array types whose compiled code has been called
 
 
 def value_iteration(
@@ -69,53 +78,26 @@ def value_iteration(
         raise UserError(f"{sweep} sweeps take one state after the other, on the CPU: leave out device={device!r}")
     mdp = prepared(source, discount, tolerance, max_iterations)
     if sweep == "jacobi":
-        return _timed(_jacobi, mdp, discount, tolerance, max_iterations, progress, device)
-    return _timed(
+        return timed(_jacobi, mdp, discount, tolerance, max_iterations, progress, device)
+    return timed(
         _gauss_seidel if sweep == "gauss-seidel" else prioritised, mdp, discount, tolerance, max_iterations, progress
     )
-
-
-def _timed(method: Callable[..., Solution], mdp: MDP, discount: float, *arguments: Any) -> Solution:
-    """The method's solution, with the seconds it took once its compiled code is loaded."""
-    load(method, mdp, discount, *arguments[3:])
-    started = time.perf_counter()
-    solution = method(mdp, discount, *arguments)
-    return dataclasses.replace(solution, seconds=time.perf_counter() - started)
-
-
-def load(method: Callable[..., Solution], mdp: MDP, discount: float, *options: Any) -> None:
-    """Load a method's compiled code for such a model, once, by solving one state."""
-    key = method, *(array.dtype.char for array in mdp.transitions)
-    if key not in _LOADED:
-        method(_one_state(mdp), discount, 1.0, 2, silent, *options)
-        _LOADED.add(key)
-
-
-def _one_state(mdp: MDP) -> MDP:
-    """A single state in the same storage, in which every action ends the episode."""
-    if isinstance(mdp.transitions, Table):
-        nowhere = np.full_like(mdp.transitions.successors[:1], -1)
-        transitions: Rows | Table = Table(nowhere, mdp.transitions.weights)
-    else:
-        bounds = np.zeros(mdp.actions + 1, mdp.transitions.indptr.dtype)
-        transitions = Rows(bounds, mdp.transitions.indices[:0], mdp.transitions.probabilities[:0])
-    return MDP(transitions, np.zeros((1, mdp.actions)), np.zeros(1, bool), np.ones(1))
 
 
 def _jacobi(
     mdp: MDP, discount: float, tolerance: float, max_iterations: int, progress: Progress, device: str
 ) -> Solution:
-    transitions, rewards = _model(mdp, device)
-    values, spare, q, best = (_move(a, device) for a in (np.zeros(mdp.states), *_room(mdp)))
+    transitions, rewards = model_on(mdp, device)
+    values, spare, q, best = (move(a, device) for a in (np.zeros(mdp.states), *room(mdp)))
     history: list[float] = []
     while len(history) < max_iterations:
         sweep = bellman(transitions, rewards, values, discount, out=(spare, q, best))
         values, spare = sweep.values, values
         history.append(sweep.residual)
-        progress(_shrunk(history, tolerance), len(history), history[-1])
+        progress(shrunk(history, tolerance), len(history), history[-1])
         if history[-1] <= tolerance:
             break
-    return _finished(mdp, "value iteration", discount, tolerance, _numpy(values), history)
+    return finished(mdp, "value iteration", discount, tolerance, as_numpy(values), history)
 
 
 def _gauss_seidel(mdp: MDP, discount: float, tolerance: float, max_iterations: int, progress: Progress) -> Solution:
@@ -124,12 +106,12 @@ def _gauss_seidel(mdp: MDP, discount: float, tolerance: float, max_iterations: i
     while len(history) < max_iterations:
         backwards = len(history) % 2 == 1
         history.append(bellman_in_place(mdp.transitions, mdp.rewards, values, discount, backwards=backwards))
-        progress(_shrunk(history, tolerance), len(history), history[-1])
+        progress(shrunk(history, tolerance), len(history), history[-1])
         # A sweep that moves nothing further than this leaves no residual above it.
         if history[-1] <= tolerance:
             break
     method = "Gauss-Seidel value iteration"
-    return _finished(mdp, method, discount, tolerance, values, history)
+    return finished(mdp, method, discount, tolerance, values, history)
 
 
 def prioritised(
@@ -143,7 +125,7 @@ def prioritised(
     """Value iteration in the order in which news travels; an `order` found before is not sought again."""
     order = order or backward_model(mdp, discount, tolerance)
     values, history = back_up_in_order(mdp, order, discount, tolerance, max_iterations, progress)
-    return _finished(mdp, "prioritised value iteration", discount, tolerance, values, history)
+    return finished(mdp, "prioritised value iteration", discount, tolerance, values, history)
 
 
 def q_iteration(
@@ -161,24 +143,24 @@ def q_iteration(
     but the residual and the bound hold for every entry of q.
     """
     mdp = prepared(source, discount, tolerance, max_iterations)
-    return _timed(_q_iteration, mdp, discount, tolerance, max_iterations, progress, device)
+    return timed(_q_iteration, mdp, discount, tolerance, max_iterations, progress, device)
 
 
 def _q_iteration(
     mdp: MDP, discount: float, tolerance: float, max_iterations: int, progress: Progress, device: str
 ) -> Solution:
-    transitions, rewards = _model(mdp, device)
-    q, values = _move(np.zeros_like(mdp.rewards), device), _move(np.zeros(mdp.states), device)
+    transitions, rewards = model_on(mdp, device)
+    q, values = move(np.zeros_like(mdp.rewards), device), move(np.zeros(mdp.states), device)
     history: list[float] = []
     while len(history) < max_iterations:
         sweep = bellman(transitions, rewards, values, discount)
         history.append(float(abs(sweep.q - q).max()))
         values, q = sweep.values, sweep.q
-        progress(_shrunk(history, tolerance), len(history), history[-1])
+        progress(shrunk(history, tolerance), len(history), history[-1])
         if history[-1] <= tolerance:
             break
-    found, table = _numpy(values), _numpy(q)
-    residual = float(np.abs(_certificate(mdp, found, discount)[0] - table).max())
+    found, table = as_numpy(values), as_numpy(q)
+    residual = float(np.abs(certificate(mdp, found, discount)[0] - table).max())
     policy = policies.greedy(mdp, table, discount, tolerance)
     return Solution(mdp, "Q iteration", discount, tolerance, found, table, policy, residual, np.array(history), 0.0)
 
@@ -211,20 +193,20 @@ def modified_policy_iteration(
     if discount == 1:
         raise UserError("modified policy iteration need not converge at discount 1: use value or policy iteration")
     mdp = prepared(source, discount, tolerance, max_iterations)
-    return _timed(_modified, mdp, discount, tolerance, max_iterations, progress, evaluations)
+    return timed(_modified, mdp, discount, tolerance, max_iterations, progress, evaluations)
 
 
 def _modified(
     mdp: MDP, discount: float, tolerance: float, max_iterations: int, progress: Progress, evaluations: int
 ) -> Solution:
     transitions, rewards = mdp.transitions, mdp.rewards
-    values, (spare, q, policy) = first_values(mdp, discount), _room(mdp)
+    values, (spare, q, policy) = first_values(mdp, discount), room(mdp)
     history: list[float] = []
     while True:
         sweep = bellman(transitions, rewards, values, discount, out=(spare, q, policy))
         values, spare = sweep.values, values
         history.append(sweep.residual)
-        progress(_shrunk(history, tolerance), len(history), sweep.residual)
+        progress(shrunk(history, tolerance), len(history), sweep.residual)
         if sweep.residual <= tolerance or len(history) == max_iterations:
             break
         if not mdp.endless:
@@ -239,7 +221,7 @@ def _modified(
             values += _common_change(sweep, discount)
             if sweep.highest - sweep.lowest <= SETTLED * unsettled:
                 break
-    return _finished(mdp, "modified policy iteration", discount, tolerance, values, history)
+    return finished(mdp, "modified policy iteration", discount, tolerance, values, history)
 
 
 def _common_change(sweep: Sweep, discount: float) -> float:
@@ -275,7 +257,7 @@ def policy_iteration(
             can end, or from which going round for ever pays without bound.
     """
     mdp = prepared(source, discount, tolerance, max_iterations)
-    return _timed(_policy_iteration, mdp, discount, tolerance, max_iterations, progress)
+    return timed(_policy_iteration, mdp, discount, tolerance, max_iterations, progress)
 
 
 def _policy_iteration(
@@ -290,7 +272,7 @@ def _policy_iteration(
         values = evaluator.values(policy, discount, initial=values)
         sweep = bellman(mdp.transitions, mdp.rewards, values, discount)
         history.append(sweep.residual)
-        progress(_shrunk(history, tolerance), len(history), sweep.residual)
+        progress(shrunk(history, tolerance), len(history), sweep.residual)
         margin = max(tolerance, 1e-12 * float(np.abs(values).max()))  # below it, differences are rounding
         better = sweep.values > sweep.q[each, policy] + margin
         if not better.any() or len(history) == max_iterations:
@@ -298,7 +280,7 @@ def _policy_iteration(
         policy = np.where(better, sweep.policy, policy)
         if discount == 1:
             _check_ends(mdp, policy)
-    q, residual = _certificate(mdp, values, discount)
+    q, residual = certificate(mdp, values, discount)
     return Solution(mdp, "policy iteration", discount, tolerance, values, q, policy, residual, np.array(history), 0.0)
 
 
@@ -318,7 +300,7 @@ def finite_horizon(
     """
     if horizon < 1:
         raise UserError(f"horizon is {horizon}: it must be 1 or more decisions")
-    _check_discount(discount)
+    check_discount(discount)
     mdp = MDP.of(source)
     values, policy = np.zeros((horizon + 1, mdp.states)), np.zeros((horizon, mdp.states), np.int64)
     if end_values is not None:
@@ -335,24 +317,6 @@ def finite_horizon(
     return FiniteHorizonSolution(mdp, discount, values, policy, residual, time.perf_counter() - started)
 
 
-def prepared(source: Any, discount: float, tolerance: float, max_iterations: int) -> MDP:
-    """The model, once the arguments that all planners share have been checked."""
-    _check_discount(discount)
-    if not 0 < tolerance < math.inf:
-        raise UserError(f"tolerance is {tolerance}: it must be positive, as 1e-6")
-    if max_iterations < 1:
-        raise UserError(f"max_iterations is {max_iterations}: it must be 1 or more")
-    mdp = MDP.of(source)
-    if discount == 1:
-        policies.check_every_state_can_end(mdp)
-    return mdp
-
-
-def _check_discount(discount: float) -> None:
-    if not 0 < discount <= 1:
-        raise UserError(f"discount is {discount}: it must lie in (0, 1], as 0.99")
-
-
 def _check_ends(mdp: MDP, policy: np.ndarray) -> None:
     """At discount 1 an improvement that no longer ends has found a cycle that pays: its values have no bound."""
     chosen = np.zeros((mdp.states, mdp.actions), bool)
@@ -364,57 +328,3 @@ def _check_ends(mdp: MDP, policy: np.ndarray) -> None:
             f"discount 1: from state {state}, action {int(policy[state])}, going round for ever pays without bound: "
             f"use a discount below 1"
         )
-
-
-def _finished(
-    mdp: MDP,
-    method: str,
-    discount: float,
-    tolerance: float,
-    values: np.ndarray,
-    history: list[float],
-) -> Solution:
-    q, residual = _certificate(mdp, values, discount)
-    policy = policies.greedy(mdp, q, discount, tolerance)
-    return Solution(mdp, method, discount, tolerance, values, q, policy, residual, np.array(history), 0.0)
-
-
-def _certificate(mdp: MDP, values: np.ndarray, discount: float) -> tuple[np.ndarray, float]:
-    """q and max |Tv - v| by the reference implementation, whatever found the values."""
-    sweep = bellman(mdp.transitions, mdp.rewards, values, discount, implementation="reference")
-    return sweep.q, sweep.residual
-
-
-def _shrunk(history: list[float], tolerance: float) -> float:
-    """How far the residual has come from its first value to the tolerance, on a logarithmic scale, in [0, 1]."""
-    first, now = history[0], history[-1]
-    if now <= tolerance:
-        return 1.0
-    return max(0.0, math.log(first / now) / math.log(first / tolerance)) if first > tolerance else 0.0
-
-
-def _room(mdp: MDP) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Arrays for what a sweep gives: values, q and policy."""
-    return np.empty(mdp.states), np.empty_like(mdp.rewards), np.empty(mdp.states, np.int32)
-
-
-def _model(mdp: MDP, device: str) -> tuple[Rows | Table, Any]:
-    """Transitions and rewards where the sweeps run."""
-    arrays = [_move(array, device) for array in mdp.transitions]
-    return type(mdp.transitions)(*arrays), _move(mdp.rewards, device)
-
-
-def _move(array: np.ndarray, device: str) -> Any:
-    """The array where the sweeps run: NumPy on the CPU, where planning does without torch, or a CUDA tensor."""
-    if device == "cpu":
-        return array
-    import torch
-
-    from neuralcore.device import choose_device
-
-    chosen = choose_device(device)
-    return array if chosen.type == "cpu" else torch.from_numpy(array).to(chosen)
-
-
-def _numpy(array: Any) -> np.ndarray:
-    return array if isinstance(array, np.ndarray) else array.cpu().numpy()

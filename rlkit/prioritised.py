@@ -20,8 +20,8 @@ from neuralcore.kernels.backward_order import backward_order
 from neuralcore.kernels.bellman import Rows, Table, bellman
 from neuralcore.kernels.bellman_worklist import bellman_worklist
 from neuralcore.kernels.predecessors import predecessors
+from rlkit.certificate import Progress
 from rlkit.mdp import MDP
-from rlkit.progress import Progress
 
 WINDOW = 24  # layers: on slippery grids of any size, within a tenth of the best window
 
