@@ -167,6 +167,35 @@ OURS = EVERYONE[:2]
 MODELS = [*SIDES, "random 100,000"]
 
 
+def policies_of_ours(matrices: Any, rewards: Any) -> int:
+    from rlkit import policy_iteration
+
+    return policy_iteration((matrices, rewards), discount=DISCOUNT).iterations
+
+
+def policies_of_quantecon(matrices: Any, rewards: Any) -> int:
+    from quantecon.markov import DiscreteDP
+
+    dense = np.stack([matrix.toarray() for matrix in matrices], axis=1)  # (S, A, S)
+    return int(DiscreteDP(rewards, dense, DISCOUNT).solve(method="policy_iteration", max_iter=1_000).num_iter)
+
+
+def policies_of_hiive(matrices: Any, rewards: Any) -> int:
+    from hiive.mdptoolbox import mdp
+
+    problem = mdp.PolicyIteration(matrices, rewards, DISCOUNT, max_iter=1_000, skip_check=True)
+    problem.run()
+    return int(problem.iter)
+
+
+# name -> (how many policies policy iteration looks at, whether that is a peer)
+LAKE: dict[str, tuple[Callable[..., int], bool]] = {
+    "rlkit": (policies_of_ours, False),
+    "quantecon": (policies_of_quantecon, True),
+    "mdptoolbox-hiive": (policies_of_hiive, True),
+}
+
+
 def layout(side: int) -> str:
     """A room of side x side cells, a fifth of them walls, start and goal in opposite corners."""
     import envs
@@ -180,6 +209,9 @@ def make_model(name: str) -> tuple[list[Any], np.ndarray]:
 
     from rlkit import MDP
 
+    if name.startswith("FrozenLake"):
+        newest = max(spec for spec in gym.registry if spec.startswith("FrozenLake-v"))
+        return MDP.of(gym.make(newest, map_name=name.split()[1])).to_matrices()
     if name.startswith("random"):
         return MDP.random(100_000, 4, 3, seed=0).to_matrices()
     side = SIDES.get(name, 20)
@@ -240,6 +272,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=MODELS, help="models to run")
     parser.add_argument("--contend", nargs=5, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.contend and arguments.contend[0] in LAKE:
+        print(json.dumps({"policies": LAKE[arguments.contend[0]][0](*read_model(Path(arguments.contend[3])))}))
+        return
     if arguments.contend:
         contender, name, small, path, repeats = arguments.contend
         contend(contender, name, Path(small), Path(path), int(repeats))
@@ -260,6 +295,7 @@ def main() -> None:
                 if not random:
                     last[contender] = row
             sections.append(f"## {name} states\n\n" + table(rows))
+        sections.append(lake_table(path, arguments.peers))
     OUT.write_text(report("\n\n".join(sections), arguments.peers))
     print(f"written to {OUT}")
 
@@ -289,6 +325,26 @@ def measure(
     row = {"contender": contender, **row}
     print(name, row, flush=True)
     return row
+
+
+def lake_table(path: Path, peers: str) -> str:
+    """How many policies policy iteration evaluates on FrozenLake, where many actions are equally good."""
+    rows = []
+    for side in ("4x4", "8x8"):
+        write_model(path, f"FrozenLake {side}")
+        for name, (_, peer) in LAKE.items():
+            command = [peers if peer else sys.executable, __file__, "--contend", name, side, "-", str(path), "1"]
+            environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(path.parent)}
+            done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=ROOT)
+            found = (
+                json.loads(done.stdout.splitlines()[-1])["policies"]
+                if done.returncode == 0
+                else last_line(done.stderr)
+            )
+            rows.append(f"| {name} | {side} | {found} |")
+            print(rows[-1], flush=True)
+    heading = "## Policies until policy iteration stops, FrozenLake (at most 1,000)\n\n"
+    return heading + "| planner | lake | policies |\n|---|---|---|\n" + "\n".join(rows)
 
 
 def last_line(text: str) -> str:
