@@ -6,6 +6,7 @@ for it has no value of its own. Axes: S states, H × W cells.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,25 @@ def plot_states(
     )
     names, labels = points.legend_elements(num=None if policy.max() < 10 else "auto")
     axes.legend(names, labels, title="action", fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, bbox_inches="tight", pad_inches=0.15)
+    return path
+
+
+def plot_intervals(path: str | Path, labels: Sequence[str], points: Sequence[tuple[float, float, float]]) -> Path:
+    """One line a label: a figure with the interval it may lie in, as (figure, low, high)."""
+    path = _picture(path)
+    figure = figures.Figure(figsize=(8, 0.9 + 0.42 * len(labels)), dpi=150)
+    axes = figure.add_axes((0, 0, 1, 1))
+    for row, (point, low, high) in enumerate(points):
+        axes.plot([low, high], [row, row], color=HEAT[4], linewidth=9, alpha=0.45, solid_capstyle="butt")
+        axes.plot([point, point], [row - 0.28, row + 0.28], color=INK, linewidth=2)
+    axes.set_yticks(range(len(labels)), labels, fontsize=9)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_xlabel("interquartile mean of the returns, with its 95 % interval", fontsize=9)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#e3e4e8")
+    axes.set_axisbelow(True)
     figure.savefig(path, bbox_inches="tight", pad_inches=0.15)
     return path
 

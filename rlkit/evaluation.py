@@ -12,6 +12,7 @@ from agents.agent import Agent
 from neuralcore.errors import UserError
 from rlkit.environments import make_vector_env
 from rlkit.rollout import Episode, Rollout
+from rlkit.statistics import bootstrap_interval
 
 
 @dataclass(frozen=True)
@@ -82,16 +83,6 @@ def evaluate(
     if isinstance(env, str):
         vector.close()
     return Evaluation(np.array([e.episode_return for e in played]), np.array([e.length for e in played]))
-
-
-def bootstrap_interval(
-    values: np.ndarray, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of `values` (E,)."""
-    generator = np.random.default_rng(seed)
-    means = values[generator.integers(len(values), size=(resamples, len(values)))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
 
 
 def _check_spaces(agent: Agent, env: gym.vector.VectorEnv) -> None:

@@ -1,4 +1,4 @@
-"""`rlkit evaluate`, `rlkit watch` and `rlkit compare`: what came of a run."""
+"""`rlkit evaluate` and `rlkit watch`: what came of a run."""
 
 from __future__ import annotations
 
@@ -54,14 +54,6 @@ class WatchArguments:
     """where the film ends if the episode does not"""
     stochastic: bool = False
     """act with the agent's own exploration"""
-
-
-@dataclass(frozen=True)
-class CompareArguments:
-    """Put evaluated runs side by side."""
-
-    runs: tyro.conf.Positional[tuple[str, ...]]
-    """run folders that hold an evaluation.json"""
 
 
 def evaluate(arguments: EvaluateArguments) -> int:
@@ -151,29 +143,6 @@ def watch(arguments: WatchArguments) -> int:
         **env_args,
     )
     print(f"{path}: one episode of {env}, return {result.mean:g}, {int(result.lengths[0])} steps")
-    return 0
-
-
-def compare(arguments: CompareArguments) -> int:
-    """Run `rlkit compare`."""
-    import numpy as np
-    from rich.console import Console
-    from rich.table import Table
-
-    from rlkit.evaluation import bootstrap_interval
-
-    table = Table("run", "environment", "steps", "episodes", "mean return", "95 % interval", "min", "max")
-    for run in arguments.runs:
-        path = Path(run) / "evaluation.json"
-        if not path.is_file():
-            raise UserError(f"{path} is missing: rlkit evaluate {run}")
-        row = json.loads(path.read_text(encoding="utf-8"))
-        returns = np.array(row["returns"])
-        low, high = bootstrap_interval(returns)
-        figures = [f"{returns.mean():.2f}", f"{low:.2f} … {high:.2f}", f"{returns.min():g}", f"{returns.max():g}"]
-        steps = f"{row['steps']:,}" if "steps" in row else "?"
-        table.add_row(run, row["env"], steps, str(len(returns)), *figures)
-    Console().print(table)
     return 0
 
 

@@ -9,10 +9,12 @@ import pytest
 
 import agents
 from neuralcore.errors import UserError
+from rlkit.compare import CompareArguments, compare
 from rlkit.environments import make_env
-from rlkit.evaluation import bootstrap_interval, evaluate
-from rlkit.inspect_runs import CompareArguments, EvaluateArguments, WatchArguments, compare, watch
+from rlkit.evaluation import evaluate
+from rlkit.inspect_runs import EvaluateArguments, WatchArguments, watch
 from rlkit.inspect_runs import evaluate as evaluate_command
+from rlkit.statistics import bootstrap_interval
 from rlkit.video import record_video
 
 
