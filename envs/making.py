@@ -115,17 +115,21 @@ def _make_vector_form(spec: EnvSpec, num_envs: int, kwargs: dict[str, Any]) -> g
 
 
 def find(env_id: str) -> EnvSpec:
-    """The specification registered for "id" or "module:id".
+    """The specification registered for "id" or "module:id", or that of the class "module:Class".
 
     Raises:
-        ValueError: no such module or id, with the nearest known ids.
+        ValueError: no such module, id or class, with the nearest known ids.
     """
     module, _, name = env_id.rpartition(":")
     if module:
         try:
-            importlib.import_module(module)
+            found = getattr(importlib.import_module(module), name, None)
         except ModuleNotFoundError as error:
             raise ValueError(f"environment {env_id!r}: cannot import {module!r}: {error}") from error
+        if inspect.isclass(found) and issubclass(found, gym.Env):
+            return EnvSpec(env_id, entry_point=env_id)
+        if name not in gym.registry and found is not None:
+            raise ValueError(f"environment {env_id!r}: {name} is no gymnasium.Env class")
     if name not in gym.registry:
         newest_first = reversed(gym.registry)  # what was registered last is likelier to be meant than Gymnasium's own
         raise unknown_name("environment", name, newest_first)

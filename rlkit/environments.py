@@ -7,6 +7,7 @@ know this project's environments, Atari's (preprocessed alike in both) and every
 from __future__ import annotations
 
 import importlib
+import sys
 import tomllib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ def make_env(env_id: str, **arguments: Any) -> gym.Env:
 def _made(maker: str, env_id: str, arguments: dict[str, Any], *positional: int) -> Any:
     import gymnasium as gym
 
+    if ":" in env_id and "" not in sys.path:
+        sys.path.append("")  # someone's own module, beside where the command was typed
     try:
         return getattr(importlib.import_module("envs"), maker)(env_id, *positional, **arguments)
     except (ValueError, TypeError, KeyError, AssertionError, ModuleNotFoundError, gym.error.Error) as error:
