@@ -16,6 +16,7 @@ a value, and a learner bootstraps from it).
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 
 import gymnasium as gym
@@ -71,6 +72,8 @@ class Rollout:
         if mode != gym.vector.AutoresetMode.NEXT_STEP:
             raise UserError(f"the vector environment's autoreset mode is {mode}; make it with NEXT_STEP")
         self.env, self.seed = env, seed
+        dtype = env.single_observation_space.dtype
+        self._real = dtype is not None and np.issubdtype(dtype, np.floating)
         self.episodes: list[Episode] = []
         self.restart(0)
 
@@ -81,6 +84,7 @@ class Rollout:
         self._finished = np.zeros(self.env.num_envs, dtype=bool)
         self._returns = np.zeros(self.env.num_envs)
         self._lengths = np.zeros(self.env.num_envs, dtype=np.int64)
+        self._steps = 0
 
     def step(self, actions: np.ndarray) -> Step:
         """Act in all environments.
@@ -89,11 +93,16 @@ class Rollout:
             actions: (N,) in the single action space.
         """
         seen, transition = self.observations, ~self._finished
-        self.observations, reward, terminated, truncated, _ = self.env.step(actions)
+        self._steps += 1
+        try:
+            self.observations, reward, terminated, truncated, _ = self.env.step(actions)
+        except Exception as error:
+            error.add_note(self._whose(error, actions))
+            raise
         reward = np.asarray(reward, dtype=np.float64)
-        if not np.isfinite(reward).all():
-            index = int(np.flatnonzero(~np.isfinite(reward))[0])
-            raise UserError(f"environment {index} gave reward {reward[index]}: mend the environment")
+        self._check_finite("reward", reward)
+        if self._real:
+            self._check_finite("observation", self.observations)
         self._returns += np.where(transition, reward, 0.0)
         self._lengths += transition
         self._finished = np.asarray(terminated | truncated) & transition
@@ -101,6 +110,26 @@ class Rollout:
             self.episodes.append(Episode(int(i), float(self._returns[i]), int(self._lengths[i])))
             self._returns[i], self._lengths[i] = 0.0, 0
         return Step(seen, actions, reward, np.asarray(terminated), np.asarray(truncated), transition)
+
+    def _check_finite(self, what: str, values: np.ndarray) -> None:
+        """Refuse NaN and infinities before they reach a learner."""
+        finite = np.isfinite(values)
+        if not finite.all():
+            index = int(np.argwhere(~finite)[0][0])
+            raise UserError(
+                f"environment {index} gave {what} {np.asarray(values[index]).tolist()} at step {self._steps} since it "
+                f"was made or restarted: mend the environment (rlkit doctor checks it)"
+            )
+
+    def _whose(self, error: Exception, actions: np.ndarray) -> str:
+        """Which copy raised, as far as Gymnasium's loop over the copies tells, and what was asked of it."""
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        loop = next((f for f in frames if f.f_code.co_filename.endswith("sync_vector_env.py")), None)
+        index = loop.f_locals.get("i") if loop is not None else None
+        where = (
+            f"environment {index}, action {actions[index]}" if isinstance(index, int) else "the vector environment"
+        )
+        return f"{where}, at step {self._steps} since it was made or restarted"
 
     def take_episodes(self) -> list[Episode]:
         """The episodes finished since the last call."""

@@ -81,3 +81,43 @@ def test_unknown_environments_name_the_nearest() -> None:
         make_vector_env("CartPol-v1", 2)
     with pytest.raises(UserError, match="FrozenLake"):
         make_env("FrozenLak-v1")
+
+
+class Breaks(gym.Env):
+    """Shows NaN, or raises, in the third step of the second copy."""
+
+    observation_space = gym.spaces.Box(-1, 1, (2,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, how: str = ""):
+        self.how = how
+
+    def reset(self, *, seed=None, options=None):
+        self.steps = 0
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        self.steps += 1
+        if self.steps == 3 and self.how == "raises":
+            raise ArithmeticError("the ground gave way")
+        seen = np.full(2, np.nan if self.steps == 3 and self.how == "nan" else 0.0, np.float32)
+        return seen, 0.0, False, False, {}
+
+
+def breaking(how: str) -> Rollout:
+    copies = [lambda how=how: Breaks(how) for how in ("", how)]
+    return Rollout(gym.vector.SyncVectorEnv(copies, autoreset_mode=gym.vector.AutoresetMode.NEXT_STEP), seed=0)
+
+
+def test_what_breaks_is_named() -> None:
+    rollout = breaking("nan")
+    for _ in range(2):
+        rollout.step(np.zeros(2, int))
+    with pytest.raises(UserError, match=r"environment 1 gave observation \[nan, nan\] at step 3"):
+        rollout.step(np.zeros(2, int))
+    rollout = breaking("raises")
+    for _ in range(2):
+        rollout.step(np.zeros(2, int))
+    with pytest.raises(ArithmeticError, match="the ground gave way") as raised:  # the environment's own traceback
+        rollout.step(np.array([0, 1]))
+    assert raised.value.__notes__ == ["environment 1, action 1, at step 3 since it was made or restarted"]
