@@ -117,8 +117,8 @@ class Rollout:
         if not finite.all():
             index = int(np.argwhere(~finite)[0][0])
             raise UserError(
-                f"environment {index} gave {what} {np.asarray(values[index]).tolist()} at step {self._steps} since it "
-                f"was made or restarted: mend the environment (rlkit doctor checks it)"
+                f"environment {index} gave {what} {np.asarray(values[index]).tolist()} at step {self._steps} since "
+                f"the last restart: mend the environment (rlkit doctor checks it)"
             )
 
     def _whose(self, error: Exception, actions: np.ndarray) -> str:
@@ -129,7 +129,7 @@ class Rollout:
         where = (
             f"environment {index}, action {actions[index]}" if isinstance(index, int) else "the vector environment"
         )
-        return f"{where}, at step {self._steps} since it was made or restarted"
+        return f"{where}, at step {self._steps} since the last restart"
 
     def take_episodes(self) -> list[Episode]:
         """The episodes finished since the last call."""

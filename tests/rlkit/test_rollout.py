@@ -120,4 +120,4 @@ def test_what_breaks_is_named() -> None:
         rollout.step(np.zeros(2, int))
     with pytest.raises(ArithmeticError, match="the ground gave way") as raised:  # the environment's own traceback
         rollout.step(np.array([0, 1]))
-    assert raised.value.__notes__ == ["environment 1, action 1, at step 3 since it was made or restarted"]
+    assert raised.value.__notes__ == ["environment 1, action 1, at step 3 since the last restart"]
