@@ -13,6 +13,7 @@ COMMANDS = {
     "train": Command("rlkit.train", "TrainArguments", "train", "Train an agent; the same command goes on"),
     "evaluate": Command("rlkit.inspect_runs", "EvaluateArguments", "evaluate", "Play whole episodes and average"),
     "watch": Command("rlkit.inspect_runs", "WatchArguments", "watch", "Film an episode of a trained agent"),
+    "sweep": Command("rlkit.sweep", "Sweep", "sweep", "Search an algorithm's settings; the same command goes on"),
     "doctor": Command("rlkit.doctor", "DoctorArguments", "doctor", "Check an environment before training in it"),
     "compare": Command("rlkit.compare", "CompareArguments", "compare", "Put evaluated runs side by side"),
 }

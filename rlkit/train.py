@@ -98,14 +98,14 @@ def _arguments_class(algorithm: str) -> type:
     config = getattr(importlib.import_module(f"{entry.module}_config"), entry.config)
     return dataclasses.make_dataclass(
         f"Train{entry.learner}",
-        [(_table(algorithm), config, field(default_factory=config))],
+        [(table_of(algorithm), config, field(default_factory=config))],
         bases=(NetworkArguments if entry.network else TrainArguments,),
         frozen=True,
         namespace={"__doc__": TrainArguments.__doc__, "__module__": __name__},
     )
 
 
-def _table(algorithm: str) -> str:
+def table_of(algorithm: str) -> str:
     """The algorithm's table in a TOML file: `[q_learning]`."""
     return algorithm.replace("-", "_")
 
@@ -123,11 +123,11 @@ def train(parsed: tuple[str, Any]) -> int:
     from rlkit.evaluation import evaluate
 
     algorithm_name, arguments = parsed
-    run = Path(arguments.run or f"runs/{algorithm_name}-{_safe(arguments.env)}-seed{arguments.seed}")
+    run = Path(arguments.run or f"runs/{algorithm_name}-{safe(arguments.env)}-seed{arguments.seed}")
     # What is kept is a command in itself: `rlkit train <run>/config.toml` goes on from here, without a clock.
     kept = dataclasses.replace(arguments, run=str(run), seconds=None)
     config = {"algorithm": algorithm_name, **to_mapping(kept)}
-    algorithm_config = getattr(arguments, _table(algorithm_name))
+    algorithm_config = getattr(arguments, table_of(algorithm_name))
     _hint_at_preset(arguments, algorithm_name, algorithm_config)
     env_args = parse_env_args(arguments.env_args)
     env = make_vector_env(arguments.env, algorithm_config.num_envs, **env_args)
@@ -173,7 +173,7 @@ def train(parsed: tuple[str, Any]) -> int:
     return 0
 
 
-def _safe(env_id: str) -> str:
+def safe(env_id: str) -> str:
     return env_id.replace("/", "-").replace(":", "-")
 
 
