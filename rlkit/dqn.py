@@ -5,13 +5,14 @@ buffer; a second network, copied from the first now and then, gives the targets:
 
     loss = huber( r_t + discount * max_a q(s_t, a; target) - q(s_tm1, a_tm1; online) ),  0 beyond a terminated s_t
 
-Numbered differences from the paper, all of them choices of the config but the last:
+Numbered differences from the paper, all of them choices of the config but 7:
 1. `double`: the online network picks the action, the target network rates it (van Hasselt et al. 2016).
 2. `dueling`: value and advantage streams (Wang et al. 2016).
 3. `n_step` returns (Sutton 1988), and a target network that may follow softly (`target_rate`).
 4. `optimizer = "adam"` and a learning rate that may fall in a straight line.
 5. `num_envs` environments step together; updates are counted in transitions, as the paper counts them.
-6. A checkpoint ends the open episodes as a time limit would, so that going on needs nothing from an emulator and
+6. `prioritised`: transitions are drawn by their last error, weighted in the loss (Schaul et al. 2016).
+7. A checkpoint ends the open episodes as a time limit would, so that going on needs nothing from an emulator and
    equals the uninterrupted run (see docs/architecture.md).
 """
 
@@ -71,11 +72,19 @@ def td_error(
     return target.detach() - q_tm1.gather(1, action_tm1[:, None]).squeeze(1)
 
 
-def td_loss(error: torch.Tensor, clip: float | None) -> torch.Tensor:
-    """Mean Huber loss of errors (B,): its gradient is the error clipped to [-clip, clip], as the paper has it."""
+def td_loss(error: torch.Tensor, clip: float | None, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """Mean Huber loss of errors (B,): its gradient is the error clipped to [-clip, clip], as the paper has it.
+
+    A `weight` (B,) multiplies each loss (Schaul et al. 2016, algorithm 1, line 13).
+    """
     if clip is None:
-        return 0.5 * error.square().mean()
-    return torch.nn.functional.huber_loss(error, torch.zeros_like(error), delta=clip)
+        losses = 0.5 * error.square()
+    else:
+        losses = torch.nn.functional.huber_loss(error, torch.zeros_like(error), delta=clip, reduction="none")
+    if weight is None:
+        return losses.mean()
+    match_shape(weight, *error.shape, name="weight")
+    return (weight * losses).mean()
 
 
 @dataclass
@@ -149,6 +158,9 @@ class DQN:
             tuple(space.shape or ()),
             np.dtype(space.dtype),
             stack=stack,
+            priority_exponent=config.priority_exponent if config.prioritised else None,
+            priority_floor=config.priority_floor,
+            folder=config.replay_folder,
         )
         self.steps, self.updates, self._planned = 0, 0, 0
         self._totals = _Totals()
@@ -180,10 +192,11 @@ class DQN:
             discount=self.config.discount,
             n_step=self.config.n_step,
             clip_rewards=self.config.clip_rewards,
+            importance_exponent=self.importance,
         )
 
     def update(self, batch: Transitions) -> None:
-        """One gradient step on a batch of transitions."""
+        """One gradient step on a batch of transitions, whose errors become their priorities."""
         config, space = self.config, self.env.single_observation_space
         observation_tm1 = encode(batch.observation_tm1, space, self.device)
         observation_t = encode(batch.observation_t, space, self.device)
@@ -198,12 +211,15 @@ class DQN:
                 q_selector_t = self.online(observation_t).float() if config.double else q_target_t
             q_tm1 = self.online(observation_tm1).float()
         error = td_error(q_tm1, action_tm1, reward_t, discount_t, q_target_t, q_selector_t)
-        loss = td_loss(error, config.error_clip)
+        weight = None if batch.weight is None else torch.from_numpy(batch.weight).to(self.device)
+        loss = td_loss(error, config.error_clip, weight)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if config.max_gradient_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.online.parameters(), config.max_gradient_norm)
         self.optimizer.step()
+        if self.replay.priorities is not None and batch.place is not None:
+            self.replay.priorities.learned(batch.place, error.detach().cpu().numpy())  # waits for the device
         self.updates += 1
         if self.updates % config.target_every == 0:
             with torch.no_grad():
@@ -215,6 +231,11 @@ class DQN:
     def epsilon(self) -> float:
         """The chance of a random action now."""
         return linear(self.steps, self.config.initial_epsilon, self.config.final_epsilon, self.config.epsilon_steps)
+
+    @property
+    def importance(self) -> float:
+        """The power of the importance weights now; it rises to 1 over the transitions planned by `learn`."""
+        return linear(self.steps, self.config.initial_importance, 1.0, self._planned)
 
     @property
     def learning_rate(self) -> float:

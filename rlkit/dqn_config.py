@@ -28,6 +28,16 @@ class DQNConfig:
     """discount per transition (paper: 0.99)"""
     replay_capacity: int = 1_000_000
     """transitions kept (paper: 1,000,000)"""
+    replay_folder: str = ""
+    """folder whose disk holds the replay's frames, in a file that vanishes with the process; empty: memory"""
+    prioritised: bool = False
+    """draw transitions by their last error (Schaul et al. 2016; paper: uniformly); three fields below belong to it"""
+    priority_exponent: float = 0.6
+    """power of the priorities by which to draw; 0 is uniform (Schaul et al.: 0.6)"""
+    initial_importance: float = 0.4
+    """power of the importance weights at the start, rising in a straight line to 1 at the end (Schaul et al.: 0.4)"""
+    priority_floor: float = 1e-6
+    """added to the size of every error, so that none is never drawn again (Schaul et al.: "small", not given)"""
     learning_starts: int = 50_000
     """transitions before the first update (paper: 50,000)"""
     train_every: int = 4
@@ -79,9 +89,21 @@ class DQNConfig:
         for name in ("initial_epsilon", "final_epsilon"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        self._check_priorities()
         if self.learning_starts < self.batch_size:
             raise ValueError(f"learning_starts {self.learning_starts} is less than one batch of {self.batch_size}")
         if self.learning_starts > self.replay_capacity:
             raise ValueError(
                 f"learning_starts {self.learning_starts} is more than the replay holds ({self.replay_capacity})"
             )
+
+    def _check_priorities(self) -> None:
+        if not self.prioritised:
+            for name in ("priority_exponent", "initial_importance", "priority_floor"):
+                if getattr(self, name) != getattr(type(self), name):
+                    raise ValueError(f"{name} {getattr(self, name)} changes nothing unless prioritised is on")
+        for name in ("priority_exponent", "initial_importance"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if self.priority_floor <= 0.0:
+            raise ValueError(f"priority_floor must be above 0, got {self.priority_floor}")

@@ -7,6 +7,9 @@ autoreset mode NEXT_STEP the last observation has a row of its own (a reset row:
 When an observation is a stack of S frames (C, H, W) -> the environment's own frame stack, only its newest frame is
 kept, and a stack is put together again when sampled: frames from before an episode's start are zeros. A stack of
 four stored twice (before and after) costs 56 kB a transition, this costs 7 kB.
+
+Transitions are drawn uniformly or by priority (`rlkit.priorities`), and the frames are kept in memory or in a file
+(`rlkit.mapped_array`); neither changes anything else here.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ import numpy as np
 from neuralcore.checkpoint import Shard
 from neuralcore.errors import UserError
 from neuralcore.shape import match_shape
+from rlkit.mapped_array import mapped_array
+from rlkit.priorities import Priorities
 from rlkit.rollout import Step
 
 SEGMENT_BYTES = 32 * 2**20  # a checkpoint rewrites only the segments that changed since the last one
@@ -33,6 +38,8 @@ class Transitions:
         reward_t: (B,) float32, the discounted sum of the n rewards that followed.
         discount_t: (B,) float32, what the value of observation_t counts: discount^n, 0 where the episode terminated.
         observation_t: (B, …) after those n steps, or the last of the episode.
+        weight: (B,) float32, what each counts in the loss; None where all count alike (uniform sampling).
+        place: (B,) int64, what `Priorities.learned` knows them by; None in uniform sampling.
     """
 
     observation_tm1: np.ndarray
@@ -40,19 +47,35 @@ class Transitions:
     reward_t: np.ndarray
     discount_t: np.ndarray
     observation_t: np.ndarray
+    weight: np.ndarray | None = None
+    place: np.ndarray | None = None
 
 
 class ReplayBuffer:
-    """A ring of vector steps with uniform sampling.
+    """A ring of vector steps.
 
     Args:
         capacity: transitions kept, at least (rounded up to whole rows).
         num_envs: N. shape, dtype: of one observation.
         stack: S when the observation's first axis is a stack of S frames of which the last is the newest; 1 else.
+        priority_exponent, priority_floor: see `Priorities`; an exponent of None draws uniformly.
+        folder: where the file of the frames goes; empty keeps them in memory.
+
+    Attributes:
+        priorities: the `Priorities`, place = row · N + column, or None.
     """
 
     def __init__(
-        self, capacity: int, num_envs: int, shape: tuple[int, ...], dtype: np.dtype | type, *, stack: int = 1
+        self,
+        capacity: int,
+        num_envs: int,
+        shape: tuple[int, ...],
+        dtype: np.dtype | type,
+        *,
+        stack: int = 1,
+        priority_exponent: float | None = None,
+        priority_floor: float = 1e-6,
+        folder: str = "",
     ):
         if capacity < 2 * num_envs:
             raise UserError(f"replay capacity {capacity} holds fewer than two steps of {num_envs} environments")
@@ -63,7 +86,8 @@ class ReplayBuffer:
         self.rows = -(-capacity // num_envs) + stack
         frame = shape[1:] if stack > 1 else shape
         # np.empty takes memory from the system only as rows are written: a large buffer starts small.
-        self.frames = np.empty((self.rows, num_envs, *frame), dtype=dtype)
+        frames = (self.rows, num_envs, *frame)
+        self.frames = mapped_array(frames, dtype, folder) if folder else np.empty(frames, dtype=dtype)
         self.actions = np.empty((self.rows, num_envs), dtype=np.int64)
         self.rewards = np.empty((self.rows, num_envs), dtype=np.float32)
         self.terminated = np.empty((self.rows, num_envs), dtype=bool)
@@ -71,12 +95,22 @@ class ReplayBuffer:
         self.age = np.zeros((self.rows, num_envs), dtype=np.uint8)  # steps since the episode began, up to S-1
         self.written = 0  # rows ever written
         self._age = np.zeros(num_envs, dtype=np.uint8)
+        self.priorities: Priorities | None = None
+        if priority_exponent is not None:
+            self.priorities = Priorities(self.rows * num_envs, priority_exponent, priority_floor)
         row_bytes = max(self.frames[0].nbytes, 1)
         self.segment_rows = max(1, min(self.rows, SEGMENT_BYTES // row_bytes))
 
     def __len__(self) -> int:
         """Rows that can be sampled from (each of N transitions, less its reset rows)."""
         return max(min(self.written, self.rows) - self.stack, 0)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes taken once the ring is full."""
+        return sum(getattr(self, name).nbytes for name in _ARRAYS) + (
+            self.priorities.tree.nbytes if self.priorities else 0
+        )
 
     def add(self, step: Step) -> None:
         """Append one step of the N environments."""
@@ -91,6 +125,16 @@ class ReplayBuffer:
         # After a reset row a new episode begins.
         self._age = np.where(step.transition, np.minimum(self._age + 1, self.stack - 1), 0).astype(np.uint8)
         self.written += 1
+        if self.priorities is not None and len(self):
+            self._admit(self.priorities)
+
+    def _admit(self, priorities: Priorities) -> None:
+        """The row before the newest has a successor now and can be drawn; in a full ring, the oldest no longer."""
+        entered = (self.written - 2) % self.rows
+        left = (self.written - 2 - len(self)) % self.rows
+        columns = np.arange(self.num_envs)
+        places = np.concatenate([entered * self.num_envs + columns, left * self.num_envs + columns])
+        priorities.admit(places, np.concatenate([self.transition[entered], np.zeros(self.num_envs, dtype=bool)]))
 
     def cut(self, observations: np.ndarray) -> None:
         """Close the open episodes, as a time limit would: their last observations are stored, never acted upon.
@@ -110,8 +154,9 @@ class ReplayBuffer:
         discount: float,
         n_step: int = 1,
         clip_rewards: bool = False,
+        importance_exponent: float = 0.0,
     ) -> Transitions:
-        """`batch` transitions, uniformly and with replacement.
+        """`batch` transitions, with replacement: uniformly, or by priority, weighted with `importance_exponent`.
 
         With `n_step` above 1 the rewards of up to n steps are summed (Sutton & Barto, section 7.1); the sum ends
         early where the episode does, and bootstraps there if that was a truncation.
@@ -120,15 +165,13 @@ class ReplayBuffer:
         if size < 1:
             raise ValueError("the replay buffer holds nothing that can be sampled yet")
         newest = self.written - 1  # no successor yet; sampled rows lie in [newest - size, newest)
-        rows, columns = _draw(generator, newest - size, newest, self.num_envs, batch)
-        for _ in range(1000):
-            rejected = np.flatnonzero(~self.transition[rows % self.rows, columns])
-            if len(rejected) == 0:
-                break
-            again = _draw(generator, newest - size, newest, self.num_envs, len(rejected))
-            rows[rejected], columns[rejected] = again
+        weight_in_loss = place = None
+        if self.priorities is None:
+            rows, columns = self._draw(batch, generator)
         else:
-            raise RuntimeError("the replay buffer holds no transitions, only reset rows")
+            place, weight_in_loss = self.priorities.draw(batch, generator, importance_exponent)
+            at, columns = np.divmod(place, self.num_envs)
+            rows = newest - (newest - at) % self.rows
         reward = np.zeros(batch, dtype=np.float32)
         weight = np.ones(batch, dtype=np.float32)  # discount^k so far; 0 once the episode has terminated
         after, running = rows.copy(), np.ones(batch, dtype=bool)
@@ -149,7 +192,21 @@ class ReplayBuffer:
             reward,
             weight,
             self._observations(after, columns),
+            weight_in_loss,
+            place,
         )
+
+    def _draw(self, batch: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """(B,) rows and columns, uniformly among the transitions: what is none is drawn again."""
+        newest, size = self.written - 1, len(self)
+        rows, columns = _draw(generator, newest - size, newest, self.num_envs, batch)
+        for _ in range(1000):
+            rejected = np.flatnonzero(~self.transition[rows % self.rows, columns])
+            if len(rejected) == 0:
+                return rows, columns
+            again = _draw(generator, newest - size, newest, self.num_envs, len(rejected))
+            rows[rejected], columns[rejected] = again
+        raise RuntimeError("the replay buffer holds no transitions, only reset rows")
 
     def _observations(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """(B, *shape): the observations of those rows, stacks put together again."""
@@ -169,6 +226,10 @@ class ReplayBuffer:
             arrays = {name: getattr(self, name)[used] for name in _ARRAYS}
             yield f"replay_{number:05d}", Shard(arrays, version=self._last_write(part))
         yield "replay_position", Shard({"written": np.array([self.written]), "age": self._age})
+        if self.priorities is not None:  # they change everywhere at once, so they are no part of the segments
+            leaves = self.priorities.leaves[: min(self.written, self.rows) * self.num_envs]
+            largest = np.array([self.priorities.largest])
+            yield "replay_priorities", Shard({"leaves": leaves, "largest": largest})
 
     def _last_write(self, part: slice) -> int:
         """The number of the newest row inside a segment: changes if and only if the segment does."""
@@ -187,6 +248,9 @@ class ReplayBuffer:
             for name in _ARRAYS:
                 stored = shards[f"replay_{number:05d}"][name]
                 getattr(self, name)[start : start + len(stored)] = stored
+        if self.priorities is not None:
+            kept = shards["replay_priorities"]
+            self.priorities.restore(kept["leaves"], float(kept["largest"][0]))
 
 
 _ARRAYS = ("frames", "actions", "rewards", "terminated", "transition", "age")

@@ -139,7 +139,7 @@ def train(parsed: tuple[str, Any]) -> int:
     learner = getattr(importlib.import_module(entry.module), entry.learner)
     algorithm = learner(env, algorithm_config, seed=arguments.seed, **device)
     # Nothing is written before all that could be wrong with the words has been found out.
-    with RunFolder(run, config, may_differ=("steps", "run", "evaluate_episodes")) as folder:
+    with RunFolder(run, config, may_differ=("steps", "run", "evaluate_episodes", "dqn.replay_folder")) as folder:
         done = folder.checkpoints.steps()
         if done:
             print(f"{run}: going on from step {done[-1]:,}")

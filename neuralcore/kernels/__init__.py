@@ -31,6 +31,8 @@ OPS: dict[str, tuple[str, ...]] = {
     "row_adagrad": ("reference", "cpu", "cuda"),
     "skipgram": ("reference", "cpu", "cuda"),
     "skipgram_windows": ("reference", "cpu"),
+    "sum_tree_find": ("reference", "cpu", "cuda"),
+    "sum_tree_update": ("reference", "cpu", "cuda"),
     "td_update": ("reference", "cpu"),
 }
 

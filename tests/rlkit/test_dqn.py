@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import mmap
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ SMALL = DQNConfig(
     final_epsilon=0.2,
 )
 
+PRIORITISED = dataclasses.replace(SMALL, prioritised=True)
+
 
 def weights(dqn: DQN) -> bytes:
     return b"".join(p.detach().numpy().tobytes() for p in dqn.online.parameters())
@@ -45,6 +48,11 @@ def test_td_error_by_hand() -> None:
     np.testing.assert_allclose(q_tm1.grad, [[-0.5, 0.0], [0.0, 0.5]])  # clipped to ±1, over a batch of two
     assert td_loss(torch.tensor([3.0, 0.5]), 1.0) == pytest.approx((2.5 + 0.125) / 2)
     assert td_loss(torch.tensor([3.0, 1.0]), None) == pytest.approx(2.5)
+    weight = torch.tensor([0.5, 1.0])
+    assert td_loss(torch.tensor([3.0, 0.5]), 1.0, weight) == pytest.approx((0.5 * 2.5 + 0.125) / 2)
+    assert td_loss(torch.tensor([3.0, 1.0]), None, weight) == pytest.approx((0.5 * 4.5 + 0.5) / 2)
+    with pytest.raises(ValueError, match="weight has shape"):
+        td_loss(torch.zeros(2), None, weight[:, None])
     with pytest.raises(ValueError, match="reward_t has shape"):
         td_error(q_tm1, torch.tensor([0, 1]), torch.zeros(2, 1), torch.zeros(2), q_target, q_target)
 
@@ -58,6 +66,10 @@ def test_td_error_by_hand() -> None:
         ("ProbeAction-v0", {}),
         ("ProbePolicy-v0", {}),
         ("ProbeTruncation-v0", {"discount": 0.5}),
+        ("ProbeObservation-v0", {"prioritised": True}),
+        ("ProbeDiscount-v0", {"prioritised": True}),
+        ("ProbePolicy-v0", {"prioritised": True}),
+        ("ProbeTruncation-v0", {"discount": 0.5, "prioritised": True}),
     ],
 )
 def test_probes_have_known_answers(env_id: str, network: dict) -> None:
@@ -80,17 +92,27 @@ def test_same_seed_same_bytes_and_another_seed_others() -> None:
     assert weights(one) == weights(two) != weights(three)
 
 
-def test_going_on_equals_never_stopping(tmp_path) -> None:
+@pytest.mark.parametrize(
+    "change", [{}, {"prioritised": True, "replay_capacity": 300}], ids=["uniform", "prioritised"]
+)
+def test_going_on_equals_never_stopping(change: dict, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"checkpoint_every": 200, "report_every": 130}
-    whole = DQN("CartPole-v1", SMALL, seed=3)
+    config = dataclasses.replace(SMALL, **change)
+    whole = DQN("CartPole-v1", config, seed=3)
     whole.learn(800, folder=tmp_path / "whole", **options)
-    part = DQN("CartPole-v1", SMALL, seed=3)
-    part.learn(500, folder=tmp_path / "part", **options)
-    # The stop at 500 was itself a checkpoint; the run that was killed has only the one at 400.
-    checkpoints = tmp_path / "part" / "checkpoints"
-    (checkpoints / f"step_{part.steps}").rename(tmp_path / "gone")
-    assert len(list(checkpoints.glob("step_*"))) == 1
-    again = DQN("CartPole-v1", SMALL, seed=3)
+    part = DQN("CartPole-v1", config, seed=3)
+    advance = part.advance
+
+    def die_at_500() -> None:
+        if part.steps >= 500:
+            raise KeyboardInterrupt
+        advance()
+
+    monkeypatch.setattr(part, "advance", die_at_500)
+    with pytest.raises(KeyboardInterrupt):
+        part.learn(800, folder=tmp_path / "part", **options)
+    assert {int(p.name[5:]) // 100 for p in (tmp_path / "part" / "checkpoints").glob("step_*")} == {2, 4}
+    again = DQN("CartPole-v1", config, seed=3)
     again.learn(800, folder=tmp_path / "part", **options)
     assert weights(whole) == weights(again)
     rows = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "part")]
@@ -98,6 +120,10 @@ def test_going_on_equals_never_stopping(tmp_path) -> None:
     for name in ("frames", "actions", "rewards", "terminated", "transition"):
         one, two = (getattr(d.replay, name)[: whole.replay.written] for d in (whole, again))
         assert one.tobytes() == two.tobytes()
+    if whole.replay.priorities is not None:
+        assert again.replay.priorities is not None
+        assert whole.replay.priorities.tree.tobytes() == again.replay.priorities.tree.tobytes()
+        assert whole.replay.priorities.largest == again.replay.priorities.largest
 
 
 def test_save_and_load_go_on(tmp_path) -> None:
@@ -135,23 +161,64 @@ CHANGES = {
     "epsilon_steps": 100,
     "precision": "bf16",
     "num_envs": 2,
+    "prioritised": True,
+    "priority_exponent": 0.1,
+    "initial_importance": 1.0,
+    "priority_floor": 1.0,
+    "replay_folder": "somewhere",
 }
+SAME = ("network", "replay_folder")  # they change where or how, not what: the test below them shows it
 
 
 @pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(DQNConfig)])
-def test_every_field_changes_something(name: str) -> None:
+def test_every_field_changes_something(name: str, here) -> None:
     # Chain-v0 pays more than 1 at its far end, so that clipping shows.
     def train(config: DQNConfig) -> bytes:
         dqn = DQN(make_vector_env("Chain-v0", config.num_envs, length=3, far_reward=3.0), config, seed=0)
         dqn.learn(300)
         return weights(dqn)
 
-    base = dataclasses.replace(SMALL, error_clip=1.0)
+    of_priorities = name in ("priority_exponent", "initial_importance", "priority_floor")
+    base = dataclasses.replace(SMALL, error_clip=1.0, prioritised=of_priorities)
     changed = dataclasses.replace(base, **{name: CHANGES[name]})
-    if name == "network":
+    if name in SAME:
         assert train(base) == train(changed)
     else:
         assert train(base) != train(changed)
+
+
+def test_frames_in_a_file(tmp_path) -> None:
+    config = dataclasses.replace(PRIORITISED, replay_folder=str(tmp_path))
+    dqn = DQN("CartPole-v1", config, seed=0)
+    assert not dqn.replay.frames.flags.owndata
+    assert isinstance(dqn.replay.frames.base, mmap.mmap)
+    assert list(tmp_path.iterdir()) == []
+    dqn.save(tmp_path)
+    with pytest.raises(UserError, match="the replay cannot be kept in"):
+        DQN("CartPole-v1", dataclasses.replace(config, replay_folder=str(tmp_path / "LATEST")))
+
+
+def test_importance_rises_to_one_at_the_planned_end() -> None:
+    dqn = DQN("CartPole-v1", PRIORITISED, seed=0)
+    dqn.plan(1_000)
+    found = []
+    for dqn.steps in (0, 500, 1_000, 2_000):
+        found.append(dqn.importance)
+    assert found == pytest.approx([0.4, 0.7, 1.0, 1.0])
+
+
+def test_priorities_follow_the_errors() -> None:
+    """With a network that is not changed any more, every priority drawn is the size of its error, plus the floor."""
+    config = dataclasses.replace(PRIORITISED, learning_rate=1e-30, priority_exponent=1.0, priority_floor=0.25)
+    dqn = DQN("CartPole-v1", config, seed=0)
+    dqn.learn(400)
+    batch = dqn.sample()
+    dqn.update(batch)
+    assert dqn.replay.priorities is not None
+    q_tm1, q_t = (dqn.agent.action_values(o) for o in (batch.observation_tm1, batch.observation_t))
+    target = batch.reward_t + batch.discount_t * q_t.max(axis=1)
+    errors = target - q_tm1[np.arange(32), batch.action_tm1]
+    np.testing.assert_allclose(dqn.replay.priorities.leaves[batch.place], np.abs(errors) + 0.25, atol=1e-5)
 
 
 def test_pixels_take_the_nature_trunk() -> None:
@@ -176,6 +243,12 @@ def test_pixels_take_the_nature_trunk() -> None:
         ({"error_clip": 0.0}, "error_clip must be above 0"),
         ({"max_gradient_norm": -1.0}, "max_gradient_norm must be above 0"),
         ({"final_epsilon": 2.0}, r"final_epsilon must lie in \[0, 1\]"),
+        ({"priority_exponent": 0.5}, "priority_exponent 0.5 changes nothing unless prioritised is on"),
+        ({"initial_importance": 1.0}, "initial_importance 1.0 changes nothing"),
+        ({"priority_floor": 0.1}, "priority_floor 0.1 changes nothing"),
+        ({"prioritised": True, "priority_exponent": 1.5}, r"priority_exponent must lie in \[0, 1\], got 1.5"),
+        ({"prioritised": True, "initial_importance": -0.1}, r"initial_importance must lie in \[0, 1\], got -0.1"),
+        ({"prioritised": True, "priority_floor": 0.0}, "priority_floor must be above 0, got 0.0"),
     ],
 )
 def test_contradictions_die_in_the_config(change: dict, message: str) -> None:
@@ -190,8 +263,9 @@ def test_environments_it_cannot_act_in() -> None:
         DQN(make_vector_env("CartPole-v1", 2), SMALL)
 
 
-def test_a_diverging_run_stops_with_finite_checkpoints(tmp_path) -> None:
-    config = dataclasses.replace(SMALL, learning_rate=1e30, error_clip=None)
+@pytest.mark.parametrize("prioritised", [False, True])
+def test_a_diverging_run_stops_with_finite_checkpoints(prioritised: bool, tmp_path) -> None:
+    config = dataclasses.replace(SMALL, learning_rate=1e30, error_clip=None, prioritised=prioritised)
     with pytest.raises(UserError, match=r"became (nan|inf).*lower the learning rate"):
         DQN("CartPole-v1", config, seed=0).learn(2_000, folder=tmp_path, checkpoint_every=10_000, report_every=100)
 

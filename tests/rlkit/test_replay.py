@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from neuralcore.checkpoint import CheckpointStore
 from neuralcore.errors import UserError
 from rlkit import replay as replay_module
 from rlkit.environments import make_vector_env
+from rlkit.mapped_array import mapped_array
 from rlkit.replay import ReplayBuffer
 from rlkit.rollout import Rollout, Step
 
@@ -115,6 +118,46 @@ def test_only_changed_segments_are_written_again(tmp_path, monkeypatch: pytest.M
         one, two = (b.sample(64, np.random.default_rng(3), discount=0.9) for b in (buffer, other))
         np.testing.assert_array_equal(one.observation_tm1, two.observation_tm1)
         np.testing.assert_array_equal(one.discount_t, two.discount_t)
+
+
+def test_a_file_gives_the_bytes_that_memory_gives(tmp_path) -> None:
+    in_memory, in_file = (ReplayBuffer(60, 3, (1,), np.float32, folder=f) for f in ("", str(tmp_path / "disk")))
+    for buffer in (in_memory, in_file):
+        numbered(buffer, 57)
+    assert in_memory.frames[: in_memory.rows].tobytes() == in_file.frames[: in_file.rows].tobytes()
+    one, two = (b.sample(64, np.random.default_rng(3), discount=0.9) for b in (in_memory, in_file))
+    assert one.observation_t.tobytes() == two.observation_t.tobytes()
+    store = CheckpointStore(tmp_path / "checkpoints")
+    store.save(1, {}, dict(in_file.shards()))
+    checkpoint = store.load()
+    assert checkpoint is not None
+    again = ReplayBuffer(60, 3, (1,), np.float32, folder=str(tmp_path / "disk"))
+    again.restore(checkpoint.shards)
+    assert again.frames.tobytes() == in_memory.frames.tobytes()
+    # The files have no name: whatever ends the process, it leaves nothing behind.
+    assert list((tmp_path / "disk").iterdir()) == []
+
+
+def test_a_mapped_file_takes_the_disk_page_by_page(tmp_path) -> None:
+    if shutil.disk_usage(tmp_path).free < 8e9:
+        pytest.skip("needs 8 GB free, of which it takes next to nothing")
+    free = shutil.disk_usage(tmp_path).free
+    array = mapped_array((4_000, 1_000_000), np.uint8, tmp_path)
+    array[::1_000, 5] = 7
+    assert array[::1_000, :10].sum() == 4 * 7
+    assert free - shutil.disk_usage(tmp_path).free < 2e9
+    with pytest.raises(UserError, match=r"GB free, the replay needs 8000000.00 GB"):
+        mapped_array((8_000_000, 1_000_000_000), np.uint8, tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be kept in"):
+        mapped_array((8,), np.uint8, tmp_path / "file")
+
+
+def test_a_million_atari_transitions_fit_in_7_5_gigabytes() -> None:
+    for exponent in (None, 0.6):  # the pages are taken only when written: this costs nothing here
+        buffer = ReplayBuffer(1_000_000, 1, (4, 84, 84), np.uint8, stack=4, priority_exponent=exponent)
+        print(f"1,000,000 Atari transitions, priority exponent {exponent}: {buffer.nbytes / 1e9:.3f} GB")
+        assert buffer.nbytes <= 7.5e9
 
 
 def test_mistakes() -> None:
