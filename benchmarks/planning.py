@@ -31,7 +31,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "docs" / "results" / "planning.md"
 DISCOUNT, RESIDUAL = 0.99, 1e-6
-TIMEOUT, TOO_SLOW = 150, 10  # seconds of a process; CPU-seconds on a grid, from which the next is not tried
+TIMEOUT, TOO_SLOW = 90, 5  # seconds of a process; CPU-seconds on a grid, from which the next is not tried
 SIDES = {
     "grid 10,000": 112,
     "grid 100,000": 354,
@@ -385,7 +385,7 @@ def report(sections: str, peers: str) -> str:
         "actions of 3 outcomes, in which nothing ends. Discount .99, to a Bellman residual of at most 1e-6,\n"
         "recomputed by scipy from the values that were returned. Planning is timed without reading the model and\n"
         "after a small model has been solved; median of three runs of ours (five on the smallest), one of the\n"
-        "others. Memory is the process's peak. Who did not finish a grid in 150 s, or took 10 CPU-seconds, is left\n"
+        "others. Memory is the process's peak. Who did not finish a grid in 90 s, or took 5 CPU-seconds, is left\n"
         "out of the larger ones.\n\n"
         f"{sections}\n\n"
         f"{date.today()}, rlgraphkit {neuralcore.__version__} ({own}), {versions},\n"

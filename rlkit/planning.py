@@ -43,7 +43,7 @@ from rlkit.mdp import MDP
 from rlkit.prioritised import BackwardOrder, back_up_in_order, backward_model, first_values
 from rlkit.solution import FiniteHorizonSolution, Solution
 
-SETTLED = 0.03  # share of the disagreement between states from which evaluating a policy further is idle
+SETTLED = 0.1  # share of the disagreement between states from which evaluating a policy further is idle
 
 
 def value_iteration(
@@ -171,7 +171,7 @@ def modified_policy_iteration(
     discount: float = 0.99,
     tolerance: float = 1e-6,
     max_iterations: int = MOST_SWEEPS,
-    evaluations: int = 20,
+    evaluations: int = 8,
     progress: Progress = silent,
 ) -> Solution:
     """Make the policy greedy, follow its own backups for a few sweeps, and again (Puterman & Shin 1978).
