@@ -147,7 +147,7 @@ def _steps(env: gym.Env, seed: int) -> Iterator[str]:
                 f"step {step} showed {_one_line(observation)} ({shown.dtype}, shape {shown.shape}), which is not in "
                 f"{_short(env.observation_space)}: mend the space or the observation"
             )
-        if not np.isfinite(reward):
+        if not np.isfinite(float(reward)):
             raise Finding(f"step {step} with action {action} paid {reward}: rewards must be finite")
         earned += float(reward)
         if terminated or truncated:
