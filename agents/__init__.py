@@ -13,12 +13,13 @@ from typing import Any
 _CLASSES = {
     "TabularAgent": "agents.tabular",
     "QAgent": "agents.q_agent",
+    "PolicyAgent": "agents.policy_agent",
     "RandomAgent": "agents.random_agent",
     "Agent": "agents.agent",
     "load": "agents.agent",
 }
 
-__all__ = ["Agent", "QAgent", "RandomAgent", "TabularAgent", "load"]
+__all__ = ["Agent", "PolicyAgent", "QAgent", "RandomAgent", "TabularAgent", "load"]
 
 
 def __getattr__(name: str) -> Any:

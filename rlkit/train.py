@@ -24,6 +24,9 @@ class Algorithm(NamedTuple):
 
 ALGORITHMS = {
     "dqn": Algorithm("rlkit.dqn", "DQN", "DQNConfig", network=True),
+    "a2c": Algorithm("rlkit.a2c", "A2C", "A2CConfig", network=True),
+    "ppo": Algorithm("rlkit.ppo", "PPO", "PPOConfig", network=True),
+    "reinforce": Algorithm("rlkit.reinforce", "REINFORCE", "REINFORCEConfig", network=True),
     "q-learning": Algorithm("rlkit.tabular", "QLearning", "TDConfig"),
     "sarsa": Algorithm("rlkit.tabular", "SARSA", "TDConfig"),
     "expected-sarsa": Algorithm("rlkit.tabular", "ExpectedSARSA", "TDConfig"),

@@ -28,6 +28,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "bellman_worklist": ("reference", "cpu"),
     "epsilon_greedy": ("reference", "cpu"),
     "predecessors": ("reference", "cpu"),
+    "returns": ("reference", "cpu", "cuda"),
     "row_adagrad": ("reference", "cpu", "cuda"),
     "skipgram": ("reference", "cpu", "cuda"),
     "skipgram_windows": ("reference", "cpu"),

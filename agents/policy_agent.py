@@ -1,0 +1,167 @@
+"""PolicyAgent: draws its actions from a distribution that a network gives; a second head values what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import nn
+
+from agents.agent import is_single, likely, read_agent, write_agent
+from agents.q_agent import encode, observation_shape
+from neuralcore.errors import UserError
+from neuralcore.layers import make_trunk
+from neuralcore.layers.mlp import fan_in_uniform
+
+POLICY_SCALE = 0.01  # of the policy head's first weights: at the beginning all actions are about equally likely
+
+
+class PolicyNetwork(nn.Module):
+    """Observations -> the parameters of a distribution over actions, and a value.
+
+    Discrete actions: logits. Box actions: the means of independent normal distributions; the logarithms of their
+    standard deviations are weights of their own, `log_std` (D,), the same for all observations.
+
+    Args:
+        shape: of one observation. Discrete observations are one-hot vectors, shape (n,).
+        outputs: number A of Discrete actions, or of numbers D in a Box action.
+        network: the trunk's name (`neuralcore.layers.trunk`). hidden: widths of its fully connected layers.
+        gaussian: whether the actions are of a Box. log_std: its first value.
+        generator: initial weights come from it.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        outputs: int,
+        network: str,
+        hidden: Sequence[int],
+        gaussian: bool = False,
+        log_std: float = 0.0,
+        generator: torch.Generator | None = None,
+    ):
+        super().__init__()
+        self.trunk = make_trunk(network, shape, hidden, generator=generator)
+        self.policy = nn.Linear(self.trunk.features, outputs)
+        self.value = nn.Linear(self.trunk.features, 1)
+        for head in (self.policy, self.value):
+            fan_in_uniform(head, generator)
+        with torch.no_grad():
+            self.policy.weight.mul_(POLICY_SCALE)
+            self.policy.bias.zero_()
+        self.log_std = nn.Parameter(torch.full((outputs,), log_std)) if gaussian else None
+
+    def forward(self, observations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, *shape) -> logits (B, A) or means (B, D), and values (B,)."""
+        features = self.trunk(observations)
+        return self.policy(features), self.value(features).squeeze(1)
+
+
+class PolicyAgent:
+    """A network's policy over Discrete or Box actions.
+
+    Args:
+        observation_space: Box of any shape, or Discrete (one-hot encoded).
+        action_space: Discrete, or Box of floats, to which drawn actions are clipped.
+        network, hidden, log_std: see `PolicyNetwork`.
+        generator: initial weights come from it. seed: of the draws.
+    """
+
+    def __init__(
+        self,
+        observation_space: gym.Space,
+        action_space: gym.Space,
+        *,
+        network: str,
+        hidden: Sequence[int],
+        log_std: float = 0.0,
+        generator: torch.Generator | None = None,
+        seed: int = 0,
+    ):
+        if not isinstance(observation_space, (gym.spaces.Box, gym.spaces.Discrete)):
+            raise UserError(f"a policy network takes Box or Discrete observations, not {observation_space}")
+        if isinstance(action_space, gym.spaces.Discrete):
+            outputs = int(action_space.n)
+        elif isinstance(action_space, gym.spaces.Box) and np.issubdtype(action_space.dtype, np.floating):
+            outputs = int(np.prod(action_space.shape))
+        else:
+            raise UserError(f"a policy network needs Discrete actions or a Box of floats, not {action_space}")
+        self.observation_space: gym.Space = observation_space
+        self.action_space: gym.Space = action_space
+        self.discrete = isinstance(action_space, gym.spaces.Discrete)
+        self.architecture = {"network": network, "hidden": list(hidden)}
+        self.network = PolicyNetwork(
+            observation_shape(observation_space), outputs, network, hidden, not self.discrete, log_std, generator
+        )
+        self._generator = np.random.default_rng(seed)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's weights live."""
+        return self.network.policy.weight.device
+
+    def evaluate(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(N, …) observations -> logits (N, A) or means (N, D), and values (N,), float32."""
+        with torch.inference_mode():
+            outputs, values = self.network(encode(observations, self.observation_space, self.device))
+            return outputs.float().cpu().numpy(), values.float().cpu().numpy()
+
+    def draw(self, outputs: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Actions as the policy has them, from logits (N, A) or means (N, D).
+
+        Returns:
+            (N,) int64 counted from 0, or (N, D) float32, not clipped; `in_space` makes actions of them.
+        """
+        if self.network.log_std is None:
+            # The largest of logits with Gumbel noise is a draw from their softmax; -log of an exponential is Gumbel.
+            return (outputs - np.log(generator.standard_exponential(outputs.shape))).argmax(axis=1)
+        deviation = np.exp(self.network.log_std.detach().cpu().numpy())
+        return outputs + deviation * generator.standard_normal(outputs.shape, dtype=np.float32)
+
+    def in_space(self, drawn: np.ndarray) -> np.ndarray:
+        """Actions (N, …) of the space: counted from its start, or in its shape and within its bounds."""
+        space = self.action_space
+        if isinstance(space, gym.spaces.Discrete):
+            return drawn + space.start
+        assert isinstance(space, gym.spaces.Box)
+        return drawn.reshape(-1, *space.shape).clip(space.low, space.high).astype(space.dtype, copy=False)
+
+    def act(self, observations: Any, *, deterministic: bool = False) -> Any:
+        """Actions for one observation or a batch; the likeliest if `deterministic`, else drawn."""
+        single = is_single(observations, self.observation_space)
+        outputs, _ = self.evaluate(np.asarray(observations)[None] if single else np.asarray(observations))
+        if not deterministic:
+            drawn = self.draw(outputs, self._generator)
+        else:
+            drawn = outputs.argmax(axis=1) if self.discrete else outputs
+        actions = self.in_space(drawn)
+        return actions[0] if single else actions
+
+    def action_probabilities(self, observations: Any, *, deterministic: bool = False) -> np.ndarray:
+        """(N, A) for N observations; of Discrete actions only."""
+        if not self.discrete:
+            raise UserError(f"{self.action_space} has no list of actions to give probabilities for")
+        logits = self.evaluate(np.asarray(observations))[0].astype(np.float64)
+        if deterministic:
+            return likely(logits.argmax(axis=1), logits.shape[1])
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    def save(self, folder: str | Path) -> Path:
+        arrays = {name: value.detach().cpu().numpy() for name, value in self.network.state_dict().items()}
+        details = {"architecture": self.architecture}
+        return write_agent(folder, "PolicyAgent", self.observation_space, self.action_space, arrays, details)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> PolicyAgent:
+        description, arrays = read_agent(folder, "PolicyAgent")
+        try:
+            agent = cls(description["observation_space"], description["action_space"], **description["architecture"])
+            agent.network.load_state_dict({name: torch.from_numpy(a) for name, a in arrays.items()})
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise UserError(f"{folder}: agent.json and the weights do not fit ({error})") from None
+        return agent
