@@ -99,7 +99,9 @@ def _spaces(env: gym.Env) -> Iterator[str]:
     if isinstance(seen, Discrete) and isinstance(done, Discrete):
         yield "tables can learn in it: rlkit train q-learning"
     if isinstance(done, Discrete):
-        yield "networks can learn in it: rlkit train dqn"
+        yield "networks can learn in it: rlkit train dqn, a2c, ppo or reinforce"
+    else:
+        yield "networks can learn in it: rlkit train a2c, ppo or reinforce"
 
 
 def _gymnasium(env: gym.Env) -> Iterator[str]:
