@@ -15,7 +15,6 @@ import argparse
 import importlib.metadata
 import json
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -249,7 +248,7 @@ def contend(contender: str, name: str, small: Path, path: Path, repeats: int) ->
     started = time.process_time()
     solve = build(matrices, rewards, name)
     reading = time.process_time() - started
-    memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory_before = peak_memory()
     for attempt in range(6):
         cpu, wall = [], []
         for _ in range(repeats):
@@ -257,13 +256,20 @@ def contend(contender: str, name: str, small: Path, path: Path, repeats: int) ->
             values = solve(RESIDUAL * 10.0**-attempt)
             cpu.append(time.process_time() - started)
             wall.append(time.perf_counter() - clock)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        memory = peak_memory()
         checked = read_model(path) if from_environment else (matrices, rewards)
         residual = residual_of(np.asarray(values, np.float64), *checked)
         if residual <= RESIDUAL:
             break
     row = {"cpu": statistics.median(cpu), "wall": statistics.median(wall), "reading": reading, "residual": residual}
-    print(json.dumps({**row, "gigabytes": memory / 1e6, "before": memory_before / 1e6, "asked": attempt}))
+    print(json.dumps({**row, "gigabytes": memory, "before": memory_before, "asked": attempt}))
+
+
+def peak_memory() -> float:
+    """Gigabytes this process has had at most; `ru_maxrss` would count the process that started it as well."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        line = next(line for line in status if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1e6
 
 
 def main() -> None:
