@@ -73,11 +73,7 @@ class TabularEnv(gym.Env):
 
     def observations(self, states: np.ndarray) -> np.ndarray:
         """What each of the states (N,) looks like to an agent: (N,) numbers, or (N, S) float32 with a 1 each."""
-        if self.observation == "index":
-            return np.asarray(states)
-        one_hot = np.zeros((len(states), len(self.model.start)), np.float32)
-        one_hot[np.arange(len(states)), states] = 1.0
-        return one_hot
+        return np.asarray(states) if self.observation == "index" else one_hot(states, len(self.model.start))
 
     def _observe(self) -> Any:
         return self.state if self.observation == "index" else self.observations(np.array([self.state]))[0]
@@ -101,6 +97,13 @@ def observation_space(model: TabularModel, observation: str) -> gym.Space:
     if observation == "index":
         return gym.spaces.Discrete(n_states)
     return gym.spaces.Box(0.0, 1.0, (n_states,), np.float32)
+
+
+def one_hot(states: np.ndarray, n_states: int) -> np.ndarray:
+    """(N,) numbers of states -> float32 (N, n_states) with a 1 at each."""
+    rows = np.zeros((len(states), n_states), np.float32)
+    rows[np.arange(len(states)), states] = 1.0
+    return rows
 
 
 def first_state(model: TabularModel, options: dict[str, Any] | None) -> int | None:

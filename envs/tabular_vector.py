@@ -25,7 +25,7 @@ from numba import njit, uint64
 from envs.chain import Chain
 from envs.gridworld import GridWorld
 from envs.model import TabularModel
-from envs.tabular import TabularEnv, describe_actions, first_state, observation_space
+from envs.tabular import TabularEnv, describe_actions, first_state, observation_space, one_hot
 
 ENDLESS = np.iinfo(np.int64).max  # steps
 # The multiplier of PCG64, 0x2360ED051FC65DA44385DF649FCCF645, in halves: numba has no integers of 128 bits.
@@ -200,11 +200,7 @@ class TabularVectorEnv(gym.vector.VectorEnv):
                 self._streams[i] = *divmod(words["state"], 2**64), *divmod(words["inc"], 2**64)
 
     def _observe(self) -> np.ndarray:
-        if self.observation == "index":
-            return self._states.copy()
-        one_hot = np.zeros((self.num_envs, len(self.model.start)), np.float32)
-        one_hot[np.arange(self.num_envs), self._states] = 1.0
-        return one_hot
+        return self._states.copy() if self.observation == "index" else one_hot(self._states, len(self.model.start))
 
 
 def grid_worlds(num_envs: int = 1, *, max_episode_steps: int | None = None, **arguments: Any) -> TabularVectorEnv:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from neuralcore.errors import UserError, nearest
@@ -17,14 +18,10 @@ SMALL = 1_000  # states up to which policies are evaluated exactly, in milliseco
 DEEP = 30  # layers from which the order of backups matters; everything in a random model is a few steps apart
 
 
-def _value_iteration(sweep: str) -> Callable[..., Solution]:
-    return lambda source, **arguments: planning.value_iteration(source, sweep=sweep, **arguments)  # type: ignore[arg-type]
-
-
 METHODS: dict[str, Callable[..., Solution]] = {
     "value-iteration": planning.value_iteration,
-    "gauss-seidel": _value_iteration("gauss-seidel"),
-    "prioritised": _value_iteration("prioritised"),
+    "gauss-seidel": partial(planning.value_iteration, sweep="gauss-seidel"),
+    "prioritised": partial(planning.value_iteration, sweep="prioritised"),
     "modified-policy-iteration": planning.modified_policy_iteration,
     "policy-iteration": planning.policy_iteration,
     "q-iteration": planning.q_iteration,

@@ -28,17 +28,17 @@ import numpy as np
 import torch
 
 from agents.q_agent import QAgent, encode, observation_shape
-from neuralcore.checkpoint import Checkpoint, CheckpointStore, Shard
+from neuralcore.checkpoint import Checkpoint, Shard
 from neuralcore.device import autocast, choose_device
-from neuralcore.errors import UserError
 from neuralcore.layers.trunk import trunk_for
 from neuralcore.schedules import linear
 from neuralcore.seeding import Generators
 from neuralcore.shape import match_shape
+from rlkit import loop
 from rlkit.dqn_config import DQNConfig
-from rlkit.environments import make_vector_env
+from rlkit.environments import vector_env_of
 from rlkit.exploration import epsilon_greedy
-from rlkit.loop import optimizer_arrays, restore_optimizer, train
+from rlkit.loop import optimizer_arrays, restore_optimizer
 from rlkit.replay import ReplayBuffer, Transitions
 from rlkit.rollout import Rollout
 
@@ -130,9 +130,7 @@ class DQN:
         device: str = "auto",
     ):
         self.config = config = config or DQNConfig()
-        self.env = make_vector_env(env, config.num_envs) if isinstance(env, str) else env
-        if self.env.num_envs != config.num_envs:
-            raise UserError(f"the environment has {self.env.num_envs} copies, num_envs is {config.num_envs}")
+        self.env = vector_env_of(env, config.num_envs)
         self.device = choose_device(device)
         self.generators = Generators(seed)
         space = self.env.single_observation_space
@@ -249,7 +247,7 @@ class DQN:
 
     def learn(self, steps: int, **options: Any) -> QAgent:
         """Train until `steps` transitions have been seen in all; the options are those of `rlkit.loop.train`."""
-        train(self, steps, **options)
+        loop.train(self, steps, **options)
         return self.agent
 
     def plan(self, steps: int) -> None:
@@ -291,15 +289,11 @@ class DQN:
 
     def save(self, folder: str | Path) -> Path:
         """Write a checkpoint of everything; `load` goes on from it."""
-        return CheckpointStore(folder).save(self.steps, *self.state())
+        return loop.save(self, folder)
 
     def load(self, folder: str | Path) -> DQN:
         """Go on from the newest good checkpoint in a folder; returns self."""
-        checkpoint = CheckpointStore(folder).load()
-        if checkpoint is None:
-            raise UserError(f"{folder} holds no checkpoint: name a folder that `save` wrote")
-        self.restore(checkpoint)
-        self.rollout.restart(self.steps)
+        loop.load(self, folder)
         return self
 
 

@@ -27,6 +27,19 @@ def make_vector_env(env_id: str, num_envs: int, **arguments: Any) -> gym.vector.
     return _made("make_vec", env_id, arguments, num_envs)
 
 
+def vector_env_of(env: str | gym.vector.VectorEnv, num_envs: int) -> gym.vector.VectorEnv:
+    """What an algorithm was given to learn in: an id, or an environment that must have `num_envs` copies.
+
+    Raises:
+        UserError: it has another number of them, or there is no such environment.
+    """
+    if isinstance(env, str):
+        return make_vector_env(env, num_envs)
+    if env.num_envs != num_envs:
+        raise UserError(f"the environment has {env.num_envs} copies, num_envs is {num_envs}")
+    return env
+
+
 def make_env(env_id: str, **arguments: Any) -> gym.Env:
     """One environment, with the same observations as `make_vector_env` gives.
 

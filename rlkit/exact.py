@@ -155,8 +155,9 @@ def evaluate_exactly(
         ]
     ).astype(np.float64)
     policy /= policy.sum(axis=1, keepdims=True)
-    if discount == 1:
-        policies.check_ends(mdp, policy)
+    endless = policies.first_endless(mdp, policy) if discount == 1 else None
+    if endless is not None:
+        raise UserError(f"discount 1: from state {endless}, the episode never ends: use a discount below 1")
     values = policies.evaluate(mdp, policy, discount)
     return ExactEvaluation(best, policy, values, best.values - (policy * best.q).sum(axis=1))
 

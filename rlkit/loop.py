@@ -115,6 +115,24 @@ def train(
         telemetry.show(algorithm.steps, _shown(returns, row), last=True)
 
 
+def save(algorithm: Algorithm, folder: str | Path) -> Path:
+    """Write a checkpoint of everything an algorithm needs to go on."""
+    return CheckpointStore(folder).save(algorithm.steps, *algorithm.state())
+
+
+def load(algorithm: Algorithm, folder: str | Path) -> None:
+    """Go on from the newest good checkpoint in a folder, with new episodes.
+
+    Raises:
+        UserError: there is none.
+    """
+    checkpoint = CheckpointStore(folder).load()
+    if checkpoint is None:
+        raise UserError(f"{folder} holds no checkpoint: name a folder that `save` wrote")
+    algorithm.restore(checkpoint)
+    algorithm.rollout.restart(algorithm.steps)
+
+
 def _report(algorithm: Algorithm, telemetry: Telemetry, returns: deque[float]) -> dict[str, float]:
     """One row of figures since the last one, kept by the telemetry; the finished episodes go into `returns`."""
     finished = algorithm.rollout.take_episodes()

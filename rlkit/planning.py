@@ -319,11 +319,8 @@ def finite_horizon(
 
 def _check_ends(mdp: MDP, policy: np.ndarray) -> None:
     """At discount 1 an improvement that no longer ends has found a cycle that pays: its values have no bound."""
-    chosen = np.zeros((mdp.states, mdp.actions), bool)
-    chosen[np.arange(mdp.states), policy] = True
-    endless = policies.towards_the_end(mdp, chosen) < 0
-    if endless.any():
-        state = int(endless.argmax())
+    state = policies.first_endless(mdp, policy)
+    if state is not None:
         raise UserError(
             f"discount 1: from state {state}, action {int(policy[state])}, going round for ever pays without bound: "
             f"use a discount below 1"

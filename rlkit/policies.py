@@ -13,7 +13,7 @@ import numpy as np
 
 from neuralcore.errors import UserError
 from neuralcore.kernels.backward_order import backward_order
-from neuralcore.kernels.bellman import Rows
+from neuralcore.kernels.bellman import Rows, Table
 from neuralcore.kernels.predecessors import predecessors
 from rlkit.mdp import ENDS, MDP
 
@@ -163,36 +163,33 @@ def greedy(mdp: MDP, q: np.ndarray, discount: float, tolerance: float) -> np.nda
     return policy
 
 
+def first_endless(mdp: MDP, policy: np.ndarray | None = None) -> int | None:
+    """The first state from which no episode can end: under a policy (S,) or (S, A), or whatever is done; or None."""
+    transitions: Rows | Table = mdp.transitions
+    if policy is None:
+        ends = mdp.ends.any(axis=1)
+    else:
+        transitions, _ = chain(mdp, policy)
+        goes_on = np.zeros(mdp.states)
+        np.add.at(goes_on, np.repeat(np.arange(mdp.states), np.diff(transitions.indptr)), transitions.probabilities)
+        ends = goes_on < 1 - ENDS
+    order, reached, _ = backward_order(predecessors(transitions, mdp.states), ends)
+    return int(order[reached:].min()) if reached < mdp.states else None
+
+
 def check_every_state_can_end(mdp: MDP) -> None:
     """Refuse a model for discount 1 if a state has no proper policy, one under which the episode surely ends.
 
     Raises:
         UserError: from some state no episode can end, whatever the actions.
     """
-    order, reached, _ = backward_order(predecessors(mdp.transitions, mdp.states), mdp.ends.any(axis=1))
-    if reached < mdp.states:
-        state = int(order[reached:].min())
+    state = first_endless(mdp)
+    if state is not None:
         name = mdp.state_names[state] if mdp.state_names else state
         raise UserError(
             f"discount 1: from state {name} no episode can end, whichever of the actions 0 to {mdp.actions - 1} is "
             f"taken, so that its value need not exist: use a discount below 1"
         )
-
-
-def check_ends(mdp: MDP, policy: np.ndarray) -> None:
-    """Refuse a policy (S,) or (S, A) for discount 1 if from some state its episodes never end.
-
-    Raises:
-        UserError: with the state and, if there is one, the action.
-    """
-    transitions, _ = chain(mdp, policy)
-    goes_on = np.zeros(mdp.states)
-    np.add.at(goes_on, np.repeat(np.arange(mdp.states), np.diff(transitions.indptr)), transitions.probabilities)
-    order, reached, _ = backward_order(predecessors(transitions, mdp.states), goes_on < 1 - ENDS)
-    if reached < mdp.states:
-        state = int(order[reached:].min())
-        action = f", action {int(policy[state])}" if policy.ndim == 1 else ""
-        raise UserError(f"discount 1: from state {state}{action}, the episode never ends: use a discount below 1")
 
 
 def ending(mdp: MDP) -> np.ndarray:

@@ -15,14 +15,15 @@ import torch
 
 from agents.policy_agent import PolicyAgent
 from agents.q_agent import encode, observation_shape
-from neuralcore.checkpoint import Checkpoint, CheckpointStore, Shard
+from neuralcore.checkpoint import Checkpoint, Shard
 from neuralcore.device import autocast, choose_device
 from neuralcore.errors import UserError
 from neuralcore.layers.trunk import trunk_for
 from neuralcore.schedules import linear
 from neuralcore.seeding import Generators
-from rlkit.environments import make_vector_env
-from rlkit.loop import optimizer_arrays, restore_optimizer, train
+from rlkit import loop
+from rlkit.environments import vector_env_of
+from rlkit.loop import optimizer_arrays, restore_optimizer
 from rlkit.policy_gradient import categorical, gaussian
 from rlkit.rollout import Rollout, Step
 
@@ -73,9 +74,7 @@ class PolicyLearner:
 
     def __init__(self, env: str | gym.vector.VectorEnv, config: Any, name: str, seed: int, device: str):
         self.config, self.name = config, name
-        self.env = make_vector_env(env, config.num_envs) if isinstance(env, str) else env
-        if self.env.num_envs != config.num_envs:
-            raise UserError(f"the environment has {self.env.num_envs} copies, num_envs is {config.num_envs}")
+        self.env = vector_env_of(env, config.num_envs)
         self.device = choose_device(device)
         self.generators = Generators(seed)
         space = self.env.single_observation_space
@@ -167,7 +166,7 @@ class PolicyLearner:
 
     def learn(self, steps: int, **options: Any) -> PolicyAgent:
         """Train until `steps` transitions have been seen in all; the options are those of `rlkit.loop.train`."""
-        train(self, steps, **options)
+        loop.train(self, steps, **options)
         return self.agent
 
     def plan(self, steps: int) -> None:
@@ -204,13 +203,9 @@ class PolicyLearner:
 
     def save(self, folder: str | Path) -> Path:
         """Write a checkpoint; `load` goes on from it with new episodes."""
-        return CheckpointStore(folder).save(self.steps, *self.state())
+        return loop.save(self, folder)
 
     def load(self, folder: str | Path) -> Self:
         """Go on from the newest good checkpoint in a folder; returns self."""
-        checkpoint = CheckpointStore(folder).load()
-        if checkpoint is None:
-            raise UserError(f"{folder} holds no checkpoint: name a folder that `save` wrote")
-        self.restore(checkpoint)
-        self.rollout.restart(self.steps)
+        loop.load(self, folder)
         return self

@@ -13,15 +13,15 @@ import numpy as np
 from gymnasium.spaces import Discrete
 
 from agents.tabular import TabularAgent
-from neuralcore.checkpoint import Checkpoint, CheckpointStore, Shard
+from neuralcore.checkpoint import Checkpoint, Shard
 from neuralcore.errors import UserError
 from neuralcore.kernels.epsilon_greedy import epsilon_greedy
 from neuralcore.kernels.td_update import td_update
 from neuralcore.schedules import linear
 from neuralcore.seeding import Generators
 from neuralcore.shape import match_shape
-from rlkit.environments import make_vector_env
-from rlkit.loop import train
+from rlkit import loop
+from rlkit.environments import vector_env_of
 from rlkit.rollout import Rollout, Step
 from rlkit.tabular_config import TabularConfig
 
@@ -41,9 +41,7 @@ class TabularControl:
 
     def __init__(self, env: str | gym.vector.VectorEnv, config: TabularConfig, name: str, seed: int):
         self.config, self.name, self.seed = config, name, seed
-        self.env = make_vector_env(env, config.num_envs) if isinstance(env, str) else env
-        if self.env.num_envs != config.num_envs:
-            raise UserError(f"the environment has {self.env.num_envs} copies, num_envs is {config.num_envs}")
+        self.env = vector_env_of(env, config.num_envs)
         self._observation_space = _discrete(self.env, "observation", name)
         self._action_space = _discrete(self.env, "action", name)
         self._first_state, self._first_action = int(self._observation_space.start), int(self._action_space.start)
@@ -140,7 +138,7 @@ class TabularControl:
 
     def learn(self, steps: int, **options: Any) -> TabularAgent:
         """Train until `steps` transitions have been seen in all; the options are those of `rlkit.loop.train`."""
-        train(self, steps, **options)
+        loop.train(self, steps, **options)
         return self.agent
 
     def plan(self, steps: int) -> None:
@@ -183,15 +181,11 @@ class TabularControl:
 
     def save(self, folder: str | Path) -> Path:
         """Write a checkpoint; `load` goes on from it with new episodes."""
-        return CheckpointStore(folder).save(self.steps, *self.state())
+        return loop.save(self, folder)
 
     def load(self, folder: str | Path) -> Self:
         """Go on from the newest good checkpoint in a folder; returns self."""
-        checkpoint = CheckpointStore(folder).load()
-        if checkpoint is None:
-            raise UserError(f"{folder} holds no checkpoint: name a folder that `save` wrote")
-        self.restore(checkpoint)
-        self.rollout.restart(self.steps)
+        loop.load(self, folder)
         return self
 
 

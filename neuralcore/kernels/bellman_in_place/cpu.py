@@ -18,9 +18,8 @@ def bellman_in_place(
     policy: np.ndarray | None,
     backwards: bool,
 ) -> float:
-    states, actions = rewards.shape
-    first, last = (np.zeros(states, np.int64), np.full(states, actions)) if policy is None else (policy, policy + 1)
-    return _sweep(*arrays(transitions), rewards, values, float(discount), first, last, backwards)
+    followed = np.empty(0, np.int32) if policy is None else policy
+    return _sweep(*arrays(transitions), rewards, values, float(discount), followed, backwards)
 
 
 def arrays(transitions: Rows | Table) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
@@ -31,7 +30,7 @@ def arrays(transitions: Rows | Table) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sweep(a, b, weights, width, rewards, values, discount, first, last, backwards):
+def _sweep(a, b, weights, width, rewards, values, discount, policy, backwards):
     nearby = np.empty(
         width
     )  # made here, so that it is known to share no memory: handed in, it costs three times more
@@ -39,7 +38,8 @@ def _sweep(a, b, weights, width, rewards, values, discount, first, last, backwar
     change = 0.0
     for i in range(states):
         state = states - 1 - i if backwards else i
-        best = backup(a, b, weights, nearby, rewards, values, discount, state, first[state], last[state])
+        first, last = (policy[state], policy[state] + 1) if len(policy) else (0, rewards.shape[1])
+        best = backup(a, b, weights, nearby, rewards, values, discount, state, first, last)
         change = max(change, abs(best - values[state]))
         values[state] = best
     return change
