@@ -67,20 +67,22 @@ def _load(folder: Path) -> MDP:
         raise UserError(f"{path}: not a model of format {FORMAT}: load it with the version that wrote it")
     try:
         arrays = read_arrays(folder / "model.safetensors", description["arrays_sha256"])
+        storage = STORAGES[description["storage"]]
+        symbols = description["action_symbols"]
+        grid = None if symbols is None else Grid(arrays["cells"], tuple(symbols), arrays["terminal_rewards"])
+        return MDP(
+            storage(*(arrays[name] for name in storage._fields)),
+            arrays["rewards"],
+            arrays["terminals"],
+            arrays["start"],
+            grid,
+            tuple(description["state_names"]),
+            tuple(description["action_names"]),
+        )
+    except KeyError as error:
+        raise UserError(f"{path}: {error} is missing or unknown: save the model again") from None
     except (ValueError, OSError) as error:
         raise UserError(f"{folder}: {error}: save the model again") from None
-    storage = STORAGES[description["storage"]]
-    symbols = description["action_symbols"]
-    grid = None if symbols is None else Grid(arrays["cells"], tuple(symbols), arrays["terminal_rewards"])
-    return MDP(
-        storage(*(arrays[name] for name in storage._fields)),
-        arrays["rewards"],
-        arrays["terminals"],
-        arrays["start"],
-        grid,
-        tuple(description["state_names"]),
-        tuple(description["action_names"]),
-    )
 
 
 def _read_table(path: Path) -> MDP:
@@ -132,7 +134,9 @@ def _read_csv(path: Path) -> Any:
     from pyarrow import csv
 
     # "nan" is a number that is then refused by name, not a missing one.
-    return csv.read_csv(path, convert_options=csv.ConvertOptions(null_values=[""], strings_can_be_null=True))
+    options = csv.ConvertOptions(null_values=[""], strings_can_be_null=True)
+    # On one thread, for on several Arrow does not say which row is ragged.
+    return csv.read_csv(path, read_options=csv.ReadOptions(use_threads=False), convert_options=options)
 
 
 def _alike(path: Path, state: Any, successor: Any) -> list[Any]:

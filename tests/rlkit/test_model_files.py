@@ -65,6 +65,9 @@ def test_a_damaged_model_is_refused(tmp_path: Path):
     (folder / "model.json").write_text('{"format": 7}')
     with pytest.raises(UserError, match="not a model of format 1"):
         MDP.read(folder)
+    (folder / "model.json").write_text('{"format": 1}')
+    with pytest.raises(UserError, match="'arrays_sha256' is missing or unknown: save the model again"):
+        MDP.read(folder)
     with pytest.raises(UserError, match=r"holds no model \(no model.json\)"):
         MDP.read(tmp_path)
     with pytest.raises(UserError, match="is a file: a model is saved to a folder"):
@@ -193,6 +196,7 @@ def test_tables(suffix: str, tmp_path: Path):
         (NUMBERS.replace("0,0,1,1,0", "0,0.5,1,1,0"), "column 'action' holds double: give whole numbers"),
         ("state,action,successor,probability,reward\n", "the table has no rows"),
         ("", "cannot be read as a table"),
+        (NUMBERS.replace("0.75,0", "0.75"), "Row #4: Expected 5 columns, got 4"),
     ],
 )
 def test_wrong_tables(text: str, message: str, tmp_path: Path):
