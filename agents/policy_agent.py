@@ -15,7 +15,8 @@ from agents.agent import is_single, likely, read_agent, write_agent
 from agents.q_agent import encode, observation_shape
 from neuralcore.errors import UserError
 from neuralcore.layers import make_trunk
-from neuralcore.layers.mlp import fan_in_uniform
+from neuralcore.layers.initial import InitialWeights, fan_in_uniform, orthogonal
+from neuralcore.layers.rectified import Apply, rectified
 
 POLICY_SCALE = 0.01  # of the policy head's first weights: at the beginning all actions are about equally likely
 
@@ -31,7 +32,7 @@ class PolicyNetwork(nn.Module):
         outputs: number A of Discrete actions, or of numbers D in a Box action.
         network: the trunk's name (`neuralcore.layers.trunk`). hidden: widths of its fully connected layers.
         gaussian: whether the actions are of a Box. log_std: its first value.
-        generator: initial weights come from it.
+        initial: how first weights are drawn (`neuralcore.layers.initial`). generator: they come from it.
     """
 
     def __init__(
@@ -42,22 +43,23 @@ class PolicyNetwork(nn.Module):
         hidden: Sequence[int],
         gaussian: bool = False,
         log_std: float = 0.0,
+        initial: InitialWeights = "fan_in",
         generator: torch.Generator | None = None,
     ):
         super().__init__()
-        self.trunk = make_trunk(network, shape, hidden, generator=generator)
+        self.trunk = make_trunk(network, shape, hidden, initial=initial, generator=generator)
         self.policy = nn.Linear(self.trunk.features, outputs)
         self.value = nn.Linear(self.trunk.features, 1)
         for head in (self.policy, self.value):
-            fan_in_uniform(head, generator)
+            fan_in_uniform(head, generator) if initial == "fan_in" else orthogonal(head, generator, gain=1.0)
         with torch.no_grad():
             self.policy.weight.mul_(POLICY_SCALE)
             self.policy.bias.zero_()
         self.log_std = nn.Parameter(torch.full((outputs,), log_std)) if gaussian else None
 
-    def forward(self, observations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, *shape) -> logits (B, A) or means (B, D), and values (B,)."""
-        features = self.trunk(observations)
+    def forward(self, observations: torch.Tensor, apply: Apply = rectified) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, *shape) -> logits (B, A) or means (B, D), and values (B,); hidden layers by `apply`."""
+        features = self.trunk(observations, apply)
         return self.policy(features), self.value(features).squeeze(1)
 
 
@@ -67,7 +69,7 @@ class PolicyAgent:
     Args:
         observation_space: Box of any shape, or Discrete (one-hot encoded).
         action_space: Discrete, or Box of floats, to which drawn actions are clipped.
-        network, hidden, log_std: see `PolicyNetwork`.
+        network, hidden, log_std, initial: see `PolicyNetwork`.
         generator: initial weights come from it. seed: of the draws.
     """
 
@@ -79,6 +81,7 @@ class PolicyAgent:
         network: str,
         hidden: Sequence[int],
         log_std: float = 0.0,
+        initial: InitialWeights = "fan_in",
         generator: torch.Generator | None = None,
         seed: int = 0,
     ):
@@ -95,7 +98,14 @@ class PolicyAgent:
         self.discrete = isinstance(action_space, gym.spaces.Discrete)
         self.architecture = {"network": network, "hidden": list(hidden)}
         self.network = PolicyNetwork(
-            observation_shape(observation_space), outputs, network, hidden, not self.discrete, log_std, generator
+            observation_shape(observation_space),
+            outputs,
+            network,
+            hidden,
+            not self.discrete,
+            log_std,
+            initial,
+            generator,
         )
         self._generator = np.random.default_rng(seed)
 
@@ -104,10 +114,10 @@ class PolicyAgent:
         """Where the network's weights live."""
         return self.network.policy.weight.device
 
-    def evaluate(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(N, …) observations -> logits (N, A) or means (N, D), and values (N,), float32."""
-        with torch.inference_mode():
-            outputs, values = self.network(encode(observations, self.observation_space, self.device))
+    def evaluate(self, observations: np.ndarray, apply: Apply = rectified) -> tuple[np.ndarray, np.ndarray]:
+        """(N, …) observations -> logits (N, A) or means (N, D), and values (N,), float32; layers by `apply`."""
+        with torch.no_grad():
+            outputs, values = self.network(encode(observations, self.observation_space, self.device), apply)
             return outputs.float().cpu().numpy(), values.float().cpu().numpy()
 
     def draw(self, outputs: np.ndarray, generator: np.random.Generator) -> np.ndarray:

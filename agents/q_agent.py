@@ -14,7 +14,7 @@ from torch import nn
 from agents.agent import is_single, likely, read_agent, write_agent
 from neuralcore.errors import UserError
 from neuralcore.layers import make_trunk
-from neuralcore.layers.mlp import fan_in_uniform
+from neuralcore.layers.initial import fan_in_uniform
 
 
 class QNetwork(nn.Module):

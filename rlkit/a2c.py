@@ -24,6 +24,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 
+from neuralcore.layers.rectified import Memory, rectified
 from rlkit.a2c_config import A2CConfig
 from rlkit.policy_gradient import masked_mean, policy_gradient_loss, squared_error
 from rlkit.policy_learner import PolicyLearner
@@ -60,6 +61,8 @@ class A2C(PolicyLearner):
         config = config or A2CConfig()
         super().__init__(env, config, "a2c", seed, device)
         self.segment = Segment(config.n_step, config.num_envs, self.agent, config.clip_rewards)
+        # What the layers gave while acting is what they would give while learning; small ones are quicker done twice.
+        self.memory = Memory() if self.agent.architecture["network"] != "mlp" else None
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         config = self.config
@@ -71,9 +74,9 @@ class A2C(PolicyLearner):
 
     def advance(self) -> None:
         """Act `n_step` times in every environment, then one update, with schedules as they were at the beginning."""
-        segment = self.segment
+        segment, memory = self.segment, self.memory
         for t in range(segment.steps):
-            outputs, _ = self.evaluate(self.rollout.observations)
+            outputs, _ = self.evaluate(self.rollout.observations, memory.keep if memory else rectified)
             segment.put(t, *self.step(outputs))
         segment.observations[-1] = self.rollout.observations
         self.update()
@@ -81,8 +84,11 @@ class A2C(PolicyLearner):
 
     def update(self) -> None:
         """One gradient step on the segment."""
-        config, segment = self.config, self.segment
-        outputs, value = self.forward(self.encode(segment.rows(segment.observations[:-1])))
+        config, segment, memory = self.config, self.segment, self.memory
+        observations = self.encode(segment.rows(segment.observations[:-1]))
+        outputs, value = self.forward(observations, memory.recall if memory else rectified)
+        if memory:
+            memory.clear()
         log_probability, entropy = self.judge(outputs, self.tensor(segment.rows(segment.actions)))
         # Values come from the pass that is differentiated; only those after the segment need one of their own.
         segment.values[:-1] = value.detach().cpu().numpy().reshape(segment.steps, segment.count)

@@ -18,6 +18,7 @@ from agents.q_agent import encode, observation_shape
 from neuralcore.checkpoint import Checkpoint, Shard
 from neuralcore.device import autocast, choose_device
 from neuralcore.errors import UserError
+from neuralcore.layers.rectified import Apply, rectified
 from neuralcore.layers.trunk import trunk_for
 from neuralcore.schedules import linear
 from neuralcore.seeding import Generators
@@ -83,6 +84,7 @@ class PolicyLearner:
             self.env.single_action_space,
             network=trunk_for(observation_shape(space)) if config.network == "auto" else config.network,
             hidden=config.hidden,
+            initial=config.initial_weights,
             generator=self.generators.torch("weights"),
             seed=seed,
         )
@@ -104,10 +106,10 @@ class PolicyLearner:
 
     # -- acting and learning --------------------------------------------------------------------------------
 
-    def evaluate(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the network gives for (N, …) observations: (N, A) or (N, D), and values (N,)."""
+    def evaluate(self, observations: np.ndarray, apply: Apply = rectified) -> tuple[np.ndarray, np.ndarray]:
+        """What the network gives for (N, …) observations: (N, A) or (N, D), and values (N,); layers by `apply`."""
         with autocast(self.device, self.config.precision):
-            return self.agent.evaluate(observations)
+            return self.agent.evaluate(observations, apply)
 
     def step(self, outputs: np.ndarray) -> tuple[Step, np.ndarray]:
         """Draw actions from what the network gave and take them; the step and the draw."""
@@ -120,10 +122,10 @@ class PolicyLearner:
         """(B, …) observations as the network takes them, on the device."""
         return encode(observations, self.agent.observation_space, self.device)
 
-    def forward(self, observations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, observations: torch.Tensor, apply: Apply = rectified) -> tuple[torch.Tensor, torch.Tensor]:
         """What the network gives for B encoded observations, with gradients: (B, A) or (B, D), and values (B,)."""
         with autocast(self.device, self.config.precision):
-            outputs, values = self.network(observations)
+            outputs, values = self.network(observations, apply)
         return outputs.float(), values.float()
 
     def judge(self, outputs: torch.Tensor, drawn: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -24,6 +24,8 @@ class PPOConfig(PolicyConfig):
     """trunk that policy and value share; auto takes nature for images and mlp for all else (paper: a smaller one)"""
     hidden: tuple[int, ...] = (512,)
     """widths of the fully connected layers (paper: 256)"""
+    initial_weights: Literal["fan_in", "orthogonal"] = "fan_in"
+    """first weights: uniform within ±1/sqrt(fan-in), or orthogonal, which keeps signals large in deep trunks"""
     discount: float = 0.99
     """discount per transition (paper: 0.99)"""
     trace: float = 0.95

@@ -22,6 +22,8 @@ class REINFORCEConfig(PolicyConfig):
     """trunk that policy and value share; auto takes nature for images and mlp for all else (paper: any)"""
     hidden: tuple[int, ...] = (512,)
     """widths of the fully connected layers (paper: any)"""
+    initial_weights: Literal["fan_in", "orthogonal"] = "fan_in"
+    """first weights: uniform within ±1/sqrt(fan-in), or orthogonal, which keeps signals large in deep trunks"""
     discount: float = 0.99
     """discount per transition (paper: 1)"""
     learning_rate: float = 0.001

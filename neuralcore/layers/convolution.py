@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from neuralcore.layers.mlp import fan_in_uniform
+from neuralcore.layers.initial import InitialWeights, set_initial
+from neuralcore.layers.rectified import Apply, rectified
 from neuralcore.shape import match_shape
 
 
@@ -18,10 +19,17 @@ class NatureTrunk(nn.Module):
     Args:
         shape: (C, H, W) of one observation; H and W at least 36.
         features: width of the output.
-        generator: initial weights come from it.
+        initial: how the first weights are drawn, see `neuralcore.layers.initial`. generator: they come from it.
     """
 
-    def __init__(self, shape: tuple[int, int, int], features: int = 512, *, generator: torch.Generator | None = None):
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        features: int = 512,
+        *,
+        initial: InitialWeights = "fan_in",
+        generator: torch.Generator | None = None,
+    ):
         super().__init__()
         channels, height, width = shape
         if height < 36 or width < 36:
@@ -38,15 +46,15 @@ class NatureTrunk(nn.Module):
         self.linear = nn.Linear(64 * height * width, features)
         layers: list[nn.Conv2d | nn.Linear] = [*convolutions, self.linear]
         for layer in layers:
-            fan_in_uniform(layer, generator)
+            set_initial(layer, initial, generator)
         # Channels-last weights let the CPU's and the tensor cores' kernels run without transposing.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, observations: torch.Tensor) -> torch.Tensor:
-        """(B, C, H, W) uint8 or float in [0, 255] -> (B, features)."""
+    def forward(self, observations: torch.Tensor, apply: Apply = rectified) -> torch.Tensor:
+        """(B, C, H, W) uint8 or float in [0, 255] -> (B, features), each layer by `apply`."""
         match_shape(observations, -1, *self.shape, name="observations")
-        # Reordered while still one byte a pixel, and rectified in place: moving numbers costs as much as convolving.
+        # Reordered while still one byte a pixel.
         x = observations.contiguous(memory_format=torch.channels_last).to(torch.float32, copy=True).mul_(1 / 255)
         for layer in self.convolutions:
-            x = torch.relu_(layer(x))
-        return torch.relu_(self.linear(x.flatten(1)))
+            x = apply(layer, x)
+        return apply(self.linear, x.flatten(1))

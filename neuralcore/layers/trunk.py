@@ -8,6 +8,7 @@ import torch
 
 from neuralcore.errors import UserError, nearest
 from neuralcore.layers.convolution import NatureTrunk
+from neuralcore.layers.initial import InitialWeights
 from neuralcore.layers.mlp import MLP
 
 TRUNKS = ("mlp", "nature")
@@ -19,7 +20,12 @@ def trunk_for(shape: tuple[int, ...]) -> str:
 
 
 def make_trunk(
-    name: str, shape: tuple[int, ...], hidden: Sequence[int], *, generator: torch.Generator | None = None
+    name: str,
+    shape: tuple[int, ...],
+    hidden: Sequence[int],
+    *,
+    initial: InitialWeights = "fan_in",
+    generator: torch.Generator | None = None,
 ) -> MLP | NatureTrunk:
     """The named trunk for observations of `shape`; `hidden` are the widths of its fully connected layers.
 
@@ -29,11 +35,11 @@ def make_trunk(
         size = 1
         for axis in shape:
             size *= axis
-        return MLP(size, hidden, generator=generator)
+        return MLP(size, hidden, initial=initial, generator=generator)
     if name == "nature":
         if len(shape) != 3:
             raise UserError(f"network 'nature' needs image observations (C, H, W), got shape {shape}: use 'mlp'")
         if len(hidden) != 1:
             raise UserError(f"network 'nature' has one hidden layer (512 in the paper), got {list(hidden)}")
-        return NatureTrunk((shape[0], shape[1], shape[2]), hidden[0], generator=generator)
+        return NatureTrunk((shape[0], shape[1], shape[2]), hidden[0], initial=initial, generator=generator)
     raise UserError(f"unknown network {name!r}: {nearest(name, TRUNKS)}")

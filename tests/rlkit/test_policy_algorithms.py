@@ -131,6 +131,7 @@ CHANGES: dict[str, Any] = {
     "n_step": 8,
     "network": "mlp",  # the same as auto here; images are tested below
     "hidden": (16,),
+    "initial_weights": "orthogonal",
     "discount": 0.5,
     "trace": 0.5,
     "optimizer": "adam",
