@@ -27,6 +27,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "bellman_in_place": ("reference", "cpu"),
     "bellman_worklist": ("reference", "cpu"),
     "epsilon_greedy": ("reference", "cpu"),
+    "perceptron": ("reference", "cpu"),
     "predecessors": ("reference", "cpu"),
     "returns": ("reference", "cpu", "cuda"),
     "row_adagrad": ("reference", "cpu", "cuda"),
