@@ -47,7 +47,7 @@ class WatchArguments:
     env: str = ""
     """environment id; by default the run's own"""
     out: str = ""
-    """film, an .mp4 file; by default <run>/video/episode.mp4"""
+    """film, an .mp4 or .gif file; by default <run>/video/episode.mp4, or .gif without ffmpeg"""
     seed: int = 10_000
     """of the environment"""
     max_steps: int = 20_000
@@ -128,11 +128,11 @@ def _trained_discount(run: Path) -> float:
 def watch(arguments: WatchArguments) -> int:
     """Run `rlkit watch`."""
     import agents
-    from rlkit.video import record_video
+    from rlkit.video import default_film, record_video
 
     agent = agents.load(arguments.run)
     env, env_args = _environment(Path(arguments.run), arguments.env)
-    path = Path(arguments.out or Path(arguments.run) / "video" / "episode.mp4")
+    path = Path(arguments.out or Path(arguments.run) / "video" / default_film())
     result = record_video(
         agent,
         env,

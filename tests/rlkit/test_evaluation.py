@@ -84,7 +84,7 @@ def test_a_film(tmp_path: Path) -> None:
     assert len(data) > 1_000
     assert result.lengths[0] <= 5
     assert [p.name for p in film.parent.iterdir()] == ["grid.mp4"]
-    with pytest.raises(UserError, match=r"\.mp4"):
+    with pytest.raises(UserError, match=r"\.mp4 or \.gif"):
         record_video(agent, "GridWorld-v0", tmp_path / "grid.avi")
 
 
