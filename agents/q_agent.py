@@ -81,7 +81,10 @@ class QAgent:
         if not isinstance(action_space, gym.spaces.Discrete):
             raise UserError(f"a Q-network needs Discrete actions, this environment has {action_space}")
         if not isinstance(observation_space, (gym.spaces.Box, gym.spaces.Discrete)):
-            raise UserError(f"a Q-network takes Box or Discrete observations, not {observation_space}")
+            raise UserError(
+                f"a Q-network takes Box or Discrete observations, not {observation_space}: "
+                "wrap the environment in a function of your own, --env MODULE:FUNCTION"
+            )
         self.observation_space: gym.Space = observation_space
         self.action_space: gym.spaces.Discrete = action_space
         self.architecture = {"network": network, "hidden": list(hidden), "dueling": dueling}

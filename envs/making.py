@@ -21,7 +21,8 @@ def make(env_id: str, **kwargs: Any) -> gym.Env:
     """One environment: `gymnasium.make`, with Atari games preprocessed as in `make_vec`.
 
     Args:
-        env_id: a registered id, or "module:id" to import a module that registers it first.
+        env_id: a registered id, "module:id" to import a module that registers it first, or "module:Class" or
+            "module:function" for what makes the environment when called with `kwargs`.
         **kwargs: of `gymnasium.make` and the environment, such as render_mode or max_episode_steps; for Atari, those
             of `make_atari`.
 
@@ -53,7 +54,7 @@ def make_vec(
     episode, with reward 0; that row is no transition.
 
     Args:
-        env_id: a registered id, or "module:id" to import a module that registers it first.
+        env_id: as in `make`.
         num_envs: N, the number of copies.
         vectorization_mode: "sync" steps the copies in turn, "async" in a process each, "vector_entry_point" all at
             once in the environment's own vector form, where it has one. None takes that form for GridWorld and Chain
@@ -115,7 +116,7 @@ def _make_vector_form(spec: EnvSpec, num_envs: int, kwargs: dict[str, Any]) -> g
 
 
 def find(env_id: str) -> EnvSpec:
-    """The specification registered for "id" or "module:id", or that of the class "module:Class".
+    """The specification registered for "id" or "module:id", or that of "module:Class" or "module:function".
 
     Raises:
         ValueError: no such module, id or class, with the nearest known ids.
@@ -126,10 +127,12 @@ def find(env_id: str) -> EnvSpec:
             found = getattr(importlib.import_module(module), name, None)
         except ModuleNotFoundError as error:
             raise ValueError(f"environment {env_id!r}: cannot import {module!r}: {error}") from error
-        if inspect.isclass(found) and issubclass(found, gym.Env):
+        if (inspect.isclass(found) and issubclass(found, gym.Env)) or inspect.isfunction(found):
             return EnvSpec(env_id, entry_point=env_id)
         if name not in gym.registry and found is not None:
-            raise ValueError(f"environment {env_id!r}: {name} is no gymnasium.Env class")
+            raise ValueError(
+                f"environment {env_id!r}: {name} is no gymnasium.Env class, nor a function that makes one"
+            )
     if name not in gym.registry:
         newest_first = reversed(gym.registry)  # what was registered last is likelier to be meant than Gymnasium's own
         raise unknown_name("environment", name, newest_first)

@@ -27,7 +27,7 @@ class DoctorArguments:
     """Check an environment before training in it."""
 
     env: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="ENV")]]
-    """environment id, or MODULE:CLASS of your own, found from the current folder"""
+    """environment id, or MODULE:CLASS or MODULE:FUNCTION of your own, found from the current folder"""
     env_args: tuple[str, ...] = ()
     """arguments of the environment, as layout=cliff slip=0.1"""
     seed: int = 0
@@ -90,7 +90,10 @@ def _spaces(env: gym.Env) -> Iterator[str]:
 
     seen, done = env.observation_space, env.action_space
     if not isinstance(seen, (Box, Discrete)):
-        raise Finding(f"observations are {seen}: learners here take Box and Discrete; flatten them with a wrapper")
+        raise Finding(
+            f"observations are {seen}: learners here take Box and Discrete; "
+            "wrap the environment in a function named by MODULE:FUNCTION"
+        )
     if not isinstance(done, (Box, Discrete)):
         raise Finding(f"actions are {done}: learners here take Discrete and Box; give each combination a number")
     if isinstance(done, Box) and not (done.is_bounded()):

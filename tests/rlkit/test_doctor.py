@@ -116,18 +116,20 @@ def test_known_ones_are_sound(env: str, capsys: pytest.CaptureFixture[str]):
 
 def test_a_class_of_ones_own(tmp_path: Path):
     source = Path(__file__).read_text().replace("from rlkit import doctor as module", "")
-    (tmp_path / "mine.py").write_text(source.split("@pytest")[0])
+    made = "def made(env_class=Sound):\n    return env_class()\n"
+    (tmp_path / "mine.py").write_text(source.split("@pytest")[0] + made)
     command = [sys.executable, "-m", "rlkit.cli", "doctor"]
     root = {"PYTHONPATH": str(Path(module.__file__).parents[1]), "PATH": "", "HOME": str(tmp_path)}
     found = {
         name: subprocess.run([*command, f"mine:{name}"], capture_output=True, text=True, cwd=tmp_path, env=root)
-        for name in ("Sound", "NotANumber", "pytest", "Nothing")
+        for name in ("Sound", "made", "NotANumber", "pytest", "Nothing")
     }
     assert found["Sound"].returncode == 0, found["Sound"].stderr
+    assert found["made"].returncode == 0, found["made"].stderr
     assert found["NotANumber"].returncode == 1
     assert "2 of its checks found something wrong" in found["NotANumber"].stdout
     assert found["pytest"].returncode == 2
-    assert "pytest is no gymnasium.Env class" in found["pytest"].stderr
+    assert "pytest is no gymnasium.Env class, nor a function" in found["pytest"].stderr
     assert found["Nothing"].returncode == 2
 
 
