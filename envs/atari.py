@@ -151,15 +151,20 @@ class AtariVector(ale_py.AtariVectorEnv):
     """
 
     frame_stack: int = 1
+    resets_alone = True  # a seeded reset of some copies makes all that they do from there a function of it
 
     def reset(
         self, *, seed: int | Sequence[int] | np.ndarray | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """As ALE's; a seed may be any integer from 0, taken modulo 2^31, and seeds may be a list."""
+        """As ALE's, with Gymnasium's seeds: any integer from 0, taken modulo 2^31, or N of them in a list, of which
+        a reset of some copies takes theirs."""
         if seed is not None:
-            mask = (options or {}).get("reset_mask", np.ones(self.num_envs, bool))
             seeds = np.asarray(seed)
-            seed = (seeds + np.arange(mask.sum()) if seeds.ndim == 0 else seeds) % 2**31
+            if seeds.ndim == 0:
+                seeds = seeds + np.arange(self.num_envs)
+            if seeds.shape != (self.num_envs,):
+                raise ValueError(f"seed has the shape {seeds.shape}: {self.num_envs} copies take as many")
+            seed = seeds[(options or {}).get("reset_mask", slice(None))] % 2**31
         return super().reset(seed=seed, options=options)
 
     def send(self, actions: np.ndarray) -> None:

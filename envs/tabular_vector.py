@@ -177,6 +177,27 @@ class TabularVectorEnv(gym.vector.VectorEnv):
         self._seed([None] * self.num_envs, np.ones(self.num_envs, bool))
         return tuple(self._seeds)
 
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Where all copies are, and their random numbers: what `restore` takes."""
+        return {
+            "states": self._states.copy(),
+            "elapsed": self._elapsed.copy(),
+            "finished": self._finished.copy(),
+            "streams": self._streams.copy(),
+        }
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> None:
+        """Be where `snapshot` was taken, after a first reset; `np_random_seed` stays that of the reset.
+
+        Raises:
+            ValueError: it is of another number of copies.
+        """
+        for name, array in snapshot.items():
+            own = getattr(self, f"_{name}")
+            if array.shape != own.shape:
+                raise ValueError(f"the snapshot's {name} are {array.shape}: {self.num_envs} copies have {own.shape}")
+            own[:] = array
+
     def _mask(self, mask: Any) -> np.ndarray:
         """The copies to reset, checked: all for None."""
         if mask is None:

@@ -5,15 +5,13 @@ buffer; a second network, copied from the first now and then, gives the targets:
 
     loss = huber( r_t + discount * max_a q(s_t, a; target) - q(s_tm1, a_tm1; online) ),  0 beyond a terminated s_t
 
-Numbered differences from the paper, all of them choices of the config but 7:
+Numbered differences from the paper, all of them choices of the config:
 1. `double`: the online network picks the action, the target network rates it (van Hasselt et al. 2016).
 2. `dueling`: value and advantage streams (Wang et al. 2016).
 3. `n_step` returns (Sutton 1988), and a target network that may follow softly (`target_rate`).
 4. `optimizer = "adam"` and a learning rate that may fall in a straight line.
 5. `num_envs` environments step together; updates are counted in transitions, as the paper counts them.
 6. `prioritised`: transitions are drawn by their last error, weighted in the loss (Schaul et al. 2016).
-7. A checkpoint ends the open episodes as a time limit would, so that going on needs nothing from an emulator and
-   equals the uninterrupted run (see docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -264,7 +262,7 @@ class DQN:
         self.rollout.restart(number)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
-        """Everything needed to go on, as plain values and shards of arrays."""
+        """Everything needed to go on but the rollout, as plain values and shards of arrays."""
         networks = {f"online.{n}": v for n, v in self.online.state_dict().items()}
         networks |= {f"target.{n}": v for n, v in self.target.state_dict().items()}
         shards = {
@@ -291,9 +289,9 @@ class DQN:
         """Write a checkpoint of everything; `load` goes on from it."""
         return loop.save(self, folder)
 
-    def load(self, folder: str | Path) -> DQN:
-        """Go on from the newest good checkpoint in a folder; returns self."""
-        loop.load(self, folder)
+    def load(self, folder: str | Path, *, new_episodes: bool = False) -> DQN:
+        """Go on from the newest good checkpoint in a folder; returns self. See `rlkit.loop.train`."""
+        loop.load(self, folder, new_episodes=new_episodes)
         return self
 
 

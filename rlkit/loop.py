@@ -1,8 +1,8 @@
 """The training loop that every algorithm shares: when to report, when to keep, when to stop.
 
 An algorithm takes one step of experience in `advance` and gives numbers; the loop logs them. A checkpoint comes
-every so many transitions, counted and not timed, and ends the open episodes (`cut`): from there the run depends
-on nothing but the checkpoint, so a killed run that goes on and an uninterrupted one are the same run.
+every so many transitions, counted and not timed, and holds everything, the environments in the middle of their
+episodes too (`rlkit.history`): a killed run that goes on and an uninterrupted one are the same run.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class Algorithm(Protocol):
         """Figures since the last call."""
 
     def cut(self, number: int) -> None:
-        """End open episodes."""
+        """End the open episodes as a time limit would, and begin new ones."""
 
     def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
-        """Everything needed to go on."""
+        """Everything needed to go on but the rollout, which the loop keeps."""
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Become what `state` was taken from."""
@@ -62,6 +62,7 @@ def train(
     report_every: int = 1_000,
     seconds: float | None = None,
     title: str | None = None,
+    new_episodes: bool = False,
 ) -> None:
     """Train until `algorithm.steps` reaches `steps`.
 
@@ -73,13 +74,14 @@ def train(
         report_every: transitions between two rows of `metrics.jsonl`.
         seconds: stop after so long by the clock (with a checkpoint), whatever `steps` says.
         title: first words of the progress line.
+        new_episodes: where the training goes on from a checkpoint, the episodes that were open there end as by a
+            time limit. For environments that are not deterministic, and cannot be brought back to where they were.
     """
     store = None if folder is None else CheckpointStore(Path(folder) / "checkpoints")
     returns: deque[float] = deque(maxlen=RETURN_WINDOW)
     checkpoint = store.load() if store else None
     if checkpoint is not None:
-        algorithm.restore(checkpoint)
-        algorithm.rollout.restart(algorithm.steps)
+        _restore(algorithm, checkpoint, new_episodes)
         returns.extend(checkpoint.state["returns"])
     algorithm.plan(steps)
     if store is None:
@@ -105,6 +107,8 @@ def train(
                 next_report = _next_multiple(algorithm.steps, report_every)
             if telemetry.due():
                 telemetry.show(algorithm.steps, _shown(returns, row))
+            if algorithm.steps >= next_checkpoint:
+                algorithm.rollout.history.mark(algorithm.steps)  # also at the end: a longer training does so here
             if keep:
                 _keep(algorithm, store, returns)
                 next_checkpoint = _next_multiple(algorithm.steps, checkpoint_every)
@@ -117,20 +121,37 @@ def train(
 
 def save(algorithm: Algorithm, folder: str | Path) -> Path:
     """Write a checkpoint of everything an algorithm needs to go on."""
-    return CheckpointStore(folder).save(algorithm.steps, *algorithm.state())
+    return CheckpointStore(folder).save(algorithm.steps, *_everything(algorithm))
 
 
-def load(algorithm: Algorithm, folder: str | Path) -> None:
-    """Go on from the newest good checkpoint in a folder, with new episodes.
+def load(algorithm: Algorithm, folder: str | Path, *, new_episodes: bool = False) -> None:
+    """Go on from the newest good checkpoint in a folder; for `new_episodes` see `train`.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or its environments cannot be brought back.
     """
     checkpoint = CheckpointStore(folder).load()
     if checkpoint is None:
         raise UserError(f"{folder} holds no checkpoint: name a folder that `save` wrote")
+    _restore(algorithm, checkpoint, new_episodes)
+
+
+def _everything(algorithm: Algorithm) -> tuple[dict[str, Any], dict[str, Shard]]:
+    state, shards = algorithm.state()
+    plain, arrays = algorithm.rollout.state()
+    return {**state, "rollout": plain}, {**shards, "rollout": Shard(arrays)}
+
+
+def _restore(algorithm: Algorithm, checkpoint: Checkpoint, new_episodes: bool) -> None:
+    """Become what `_everything` was taken from; the environments come last, as they may take long."""
     algorithm.restore(checkpoint)
-    algorithm.rollout.restart(algorithm.steps)
+    if "rollout" not in checkpoint.state:  # of version 0.1.0, which ended the open episodes at a checkpoint
+        algorithm.rollout.restart(algorithm.steps)
+        return
+    plain, arrays = checkpoint.state["rollout"], checkpoint.shards["rollout"]
+    algorithm.rollout.restore(plain, arrays, environments=not new_episodes)
+    if new_episodes:
+        algorithm.cut(algorithm.steps)
 
 
 def _report(algorithm: Algorithm, telemetry: Telemetry, returns: deque[float]) -> dict[str, float]:
@@ -148,8 +169,7 @@ def _report(algorithm: Algorithm, telemetry: Telemetry, returns: deque[float]) -
 
 
 def _keep(algorithm: Algorithm, store: CheckpointStore, returns: deque[float]) -> None:
-    algorithm.cut(algorithm.steps)
-    state, shards = algorithm.state()
+    state, shards = _everything(algorithm)
     store.save(algorithm.steps, {**state, "returns": list(returns)}, shards)
 
 

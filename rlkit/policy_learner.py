@@ -184,7 +184,7 @@ class PolicyLearner:
         self.rollout.restart(number)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
-        """Everything needed to go on but the open episodes, as plain values and shards of arrays."""
+        """Everything needed to go on but the rollout, as plain values and shards of arrays."""
         weights = {name: value.detach().cpu().numpy() for name, value in self.network.state_dict().items()}
         counters = {
             "steps": self.steps,
@@ -204,10 +204,10 @@ class PolicyLearner:
         self.generators.restore(checkpoint.state["generators"])
 
     def save(self, folder: str | Path) -> Path:
-        """Write a checkpoint; `load` goes on from it with new episodes."""
+        """Write a checkpoint of everything; `load` goes on from it."""
         return loop.save(self, folder)
 
-    def load(self, folder: str | Path) -> Self:
-        """Go on from the newest good checkpoint in a folder; returns self."""
-        loop.load(self, folder)
+    def load(self, folder: str | Path, *, new_episodes: bool = False) -> Self:
+        """Go on from the newest good checkpoint in a folder; returns self. See `rlkit.loop.train`."""
+        loop.load(self, folder, new_episodes=new_episodes)
         return self

@@ -32,8 +32,8 @@ from rlkit.segment import Segment
 class PPO(PolicyLearner):
     """Learns a `PolicyAgent` from segments of `n_step` steps, several times from each.
 
-    A segment is never cut short: `advance` goes to its end, so a checkpoint, which ends the open episodes as a time
-    limit would, finds nothing that is not yet learned from.
+    A segment is never cut short: `advance` goes to its end, so a checkpoint finds nothing that is not yet learned
+    from.
 
     Args:
         env: an environment id, or a gymnasium vector environment in autoreset mode NEXT_STEP whose number of

@@ -20,11 +20,13 @@ Numbered differences from the paper:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from neuralcore.checkpoint import Checkpoint, Shard
 from neuralcore.kernels.returns import returns
 from rlkit.policy_gradient import policy_gradient_loss, squared_error
 from rlkit.policy_learner import PolicyLearner
@@ -47,8 +49,8 @@ class Trajectory:
 class REINFORCE(PolicyLearner):
     """Learns a `PolicyAgent` from whole episodes.
 
-    A checkpoint ends the open episodes as a time limit would: with a baseline they are learned from there and then,
-    without one they are dropped, as nothing tells what would have followed.
+    Where it goes on with `new_episodes`, the open ones end as by a time limit: with a baseline they are learned from
+    there and then, without one they are dropped, as nothing tells what would have followed.
 
     Args:
         env: an environment id, or a gymnasium vector environment in autoreset mode NEXT_STEP whose number of
@@ -134,9 +136,37 @@ class REINFORCE(PolicyLearner):
         self._begin()
         super().cut(number)
 
-    def restore(self, checkpoint: Any) -> None:
+    def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
+        counters, shards = super().state()
+        episodes = [*self._over, *self._open]
+        arrays = {
+            "lengths": np.array([len(episode) for episode in episodes]),
+            "terminated": np.array([episode.terminated for episode in episodes]),
+            "rewards": np.array([reward for episode in episodes for reward in episode.rewards], np.float64),
+        }
+        for name in ("observations", "drawn"):
+            rows = [row for episode in episodes for row in getattr(episode, name)]
+            if rows:
+                arrays[name] = np.stack(rows)
+        return {**counters, "over": len(self._over)}, {**shards, "episodes": Shard(arrays)}
+
+    def restore(self, checkpoint: Checkpoint) -> None:
         super().restore(checkpoint)
         self._begin()
+        if "episodes" not in checkpoint.shards:  # of version 0.1.0, which ended the open episodes at a checkpoint
+            return
+        stored, over = checkpoint.shards["episodes"], checkpoint.state["over"]
+        observations, drawn, rewards = (iter(stored.get(n, ())) for n in ("observations", "drawn", "rewards"))
+        episodes = [
+            Trajectory(
+                list(islice(observations, length + (e < over))),
+                list(islice(drawn, length)),
+                list(islice(rewards, length)),
+                terminated,
+            )
+            for e, (length, terminated) in enumerate(zip(stored["lengths"].tolist(), stored["terminated"].tolist()))
+        ]
+        self._over, self._open = episodes[:over], episodes[over:]
 
 
 def whole_returns(

@@ -16,14 +16,18 @@ a value, and a learner bootstraps from it).
 
 from __future__ import annotations
 
+import time
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
+from types import FrameType
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 from neuralcore.errors import UserError
-from neuralcore.seeding import derived_seed
+from rlkit.history import History
 
 
 @dataclass(frozen=True)
@@ -65,22 +69,24 @@ class Rollout:
     Attributes:
         observations: (N, …) what the environments show now.
         episodes: the episodes finished since the list was last emptied by `take_episodes`.
+        began: when the step that is being taken began, by `time.monotonic`; None between steps.
     """
 
     def __init__(self, env: gym.vector.VectorEnv, seed: int):
         mode = env.metadata.get("autoreset_mode")
         if mode != gym.vector.AutoresetMode.NEXT_STEP:
             raise UserError(f"the vector environment's autoreset mode is {mode}; make it with NEXT_STEP")
-        self.env, self.seed = env, seed
+        self.env = env
+        self.history = History(env, seed)
         dtype = env.single_observation_space.dtype
         self._real = dtype is not None and np.issubdtype(dtype, np.floating)
         self.episodes: list[Episode] = []
+        self.began: float | None = None
         self.restart(0)
 
     def restart(self, number: int) -> None:
         """Begin new episodes everywhere, with seeds that are a function of `number`; open ones are dropped."""
-        seed = derived_seed(self.seed, "environment", number) % 2**31  # emulators take 32-bit seeds
-        self.observations, _ = self.env.reset(seed=seed)
+        self.observations = self.history.begin(number)
         self._finished = np.zeros(self.env.num_envs, dtype=bool)
         self._returns = np.zeros(self.env.num_envs)
         self._lengths = np.zeros(self.env.num_envs, dtype=np.int64)
@@ -94,11 +100,17 @@ class Rollout:
         """
         seen, transition = self.observations, ~self._finished
         self._steps += 1
+        self.began = time.monotonic()
         try:
             self.observations, reward, terminated, truncated, _ = self.env.step(actions)
         except Exception as error:
-            error.add_note(self._whose(error, actions))
+            error.add_note(self.whose(frame for frame, _ in traceback.walk_tb(error.__traceback__)))
             raise
+        finally:
+            self.began = None
+        renewed = self.history.note(actions, self._finished)
+        if renewed is not None:
+            self.observations = renewed
         reward = np.asarray(reward, dtype=np.float64)
         self._check_finite("reward", reward)
         if self._real:
@@ -111,6 +123,31 @@ class Rollout:
             self._returns[i], self._lengths[i] = 0.0, 0
         return Step(seen, actions, reward, np.asarray(terminated), np.asarray(truncated), transition)
 
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Where the environments and their open episodes are, as plain values and arrays."""
+        plain, arrays = self.history.state()
+        own = {
+            "observations": self.observations,
+            "returns": self._returns,
+            "lengths": self._lengths,
+            "finished": self._finished,
+        }
+        return {"steps": self._steps, "history": plain}, {**own, **{f"history.{n}": a for n, a in arrays.items()}}
+
+    def restore(self, plain: dict[str, Any], arrays: dict[str, np.ndarray], *, environments: bool = True) -> None:
+        """Become what `state` was taken from; without `environments`, these stay where they are.
+
+        Raises:
+            UserError: the environments cannot be brought there, because they are not deterministic.
+        """
+        if environments:
+            past = {n.removeprefix("history."): a for n, a in arrays.items() if n.startswith("history.")}
+            self.history.restore(plain["history"], past, arrays["observations"])
+        self.observations = arrays["observations"].copy()
+        self._returns, self._lengths = arrays["returns"].copy(), arrays["lengths"].copy()
+        self._finished = arrays["finished"].copy()
+        self._steps = plain["steps"]
+
     def _check_finite(self, what: str, values: np.ndarray) -> None:
         """Refuse NaN and infinities before they reach a learner."""
         finite = np.isfinite(values)
@@ -121,14 +158,19 @@ class Rollout:
                 f"the last restart: mend the environment (rlkit doctor checks it)"
             )
 
-    def _whose(self, error: Exception, actions: np.ndarray) -> str:
-        """Which copy raised, as far as Gymnasium's loop over the copies tells, and what was asked of it."""
-        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-        loop = next((f for f in frames if f.f_code.co_filename.endswith("sync_vector_env.py")), None)
+    def whose(self, frames: Iterable[FrameType]) -> str:
+        """Which copy is in its step, as far as Gymnasium's loop over the copies tells, and what was asked of it.
+
+        Args:
+            frames: of the calls under way, that of `step` among them.
+        """
+        calls = list(frames)
+        step = next(f for f in calls if f.f_code is Rollout.step.__code__)
+        loop = next((f for f in calls if f.f_code.co_filename.endswith("sync_vector_env.py")), None)
         index = loop.f_locals.get("i") if loop is not None else None
-        where = (
-            f"environment {index}, action {actions[index]}" if isinstance(index, int) else "the vector environment"
-        )
+        where = "the vector environment"
+        if isinstance(index, int):
+            where = f"environment {index}, action {step.f_locals['actions'][index]}"
         return f"{where}, at step {self._steps} since the last restart"
 
     def take_episodes(self) -> list[Episode]:

@@ -20,7 +20,6 @@ Numbered differences from the book:
    what one of them learns the others act by at once, also in the middle of a Monte Carlo episode.
 2. Where an episode is truncated, the return goes on with the value of its last state, in Monte Carlo control too.
 3. By default the step size falls with the visits, but slower than that of a mean (see `TabularConfig`).
-4. A checkpoint ends the open episodes as a time limit would (see docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -105,6 +104,15 @@ class TDControl(TabularControl):
         discount, envs = self.config.discount, self.env.num_envs
         self._window = NStepReturns(self.n_step, envs, discount) if self.n_step > 1 else None
 
+    def open_episodes(self) -> dict[str, np.ndarray]:
+        arrays = {} if self._chosen is None else {"chosen": self._chosen}
+        return arrays if self._window is None else {**arrays, **self._window.arrays()}
+
+    def reopen(self, arrays: dict[str, np.ndarray]) -> None:
+        self._chosen = arrays["chosen"].copy() if "chosen" in arrays else None
+        if self._window is not None:
+            self._window.restore(arrays)
+
 
 # The names people know, each the flag and nothing else.
 QLearning = partial(TDControl, target="q-learning")
@@ -150,6 +158,17 @@ class NStepReturns:
     def close(self, value_t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Give out all that is open, with the values (N,) of the states the environments show now."""
         return self._hand_out(self.open.copy(), value_t)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The rows, oldest first."""
+        names = "state", "action", "reward", "weight", "open"
+        return {name: np.roll(getattr(self, name), -self.oldest, axis=0) for name in names}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take what `arrays` gave."""
+        for name in ("state", "action", "reward", "weight", "open"):
+            getattr(self, name)[:] = arrays[name]
+        self.oldest = 0
 
     def _hand_out(self, due: np.ndarray, value_t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         order = (self.oldest + np.arange(self.n)) % self.n
@@ -199,6 +218,17 @@ class MonteCarloControl(TabularControl):
 
     def begin(self) -> None:
         self._open: list[list] = [[] for _ in range(self.env.num_envs)]  # (state, action, reward) of each step
+
+    def open_episodes(self) -> dict[str, np.ndarray]:
+        steps = [step for episode in self._open for step in episode]
+        pairs = np.array([step[:2] for step in steps], dtype=np.int64).reshape(-1, 2)
+        rewards = np.array([step[2] for step in steps], dtype=np.float64)
+        return {"lengths": np.array([len(e) for e in self._open]), "pairs": pairs, "rewards": rewards}
+
+    def reopen(self, arrays: dict[str, np.ndarray]) -> None:
+        steps = [(*pair, reward) for pair, reward in zip(arrays["pairs"].tolist(), arrays["rewards"].tolist())]
+        ends = np.cumsum(arrays["lengths"]).tolist()
+        self._open = [steps[end - length : end] for end, length in zip(ends, arrays["lengths"].tolist())]
 
 
 def first_visit_returns(episode: list, value: float, discount: float) -> dict[tuple[int, int], float]:

@@ -68,6 +68,14 @@ class TabularControl:
         """Forget the open episodes, as new ones begin everywhere."""
         raise NotImplementedError
 
+    def open_episodes(self) -> dict[str, np.ndarray]:
+        """What is kept of the open episodes, for a checkpoint."""
+        raise NotImplementedError
+
+    def reopen(self, arrays: dict[str, np.ndarray]) -> None:
+        """After `begin`: go on with the episodes that `open_episodes` gave."""
+        raise NotImplementedError
+
     # -- acting and learning on the table -------------------------------------------------------------------
 
     @property
@@ -160,13 +168,13 @@ class TabularControl:
         self.rollout.restart(number)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
-        """Everything needed to go on but the open episodes, as plain values and a shard of arrays."""
+        """Everything needed to go on but the rollout, as plain values and shards of arrays."""
         counters = {
             "steps": self.steps,
             "sums": [self._updates, self._error_sum, self._value_sum],
             "generators": self.generators.state(),
         }
-        return counters, {"table": Shard({"q": self.q, "visits": self.visits})}
+        return counters, {"table": Shard({"q": self.q, "visits": self.visits}), "open": Shard(self.open_episodes())}
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Become what `state` was taken from."""
@@ -178,14 +186,16 @@ class TabularControl:
         self._updates, self._error_sum, self._value_sum = checkpoint.state["sums"]
         self.generators.restore(checkpoint.state["generators"])
         self.begin()
+        if "open" in checkpoint.shards:  # not in those of version 0.1.0
+            self.reopen(checkpoint.shards["open"])
 
     def save(self, folder: str | Path) -> Path:
-        """Write a checkpoint; `load` goes on from it with new episodes."""
+        """Write a checkpoint of everything; `load` goes on from it."""
         return loop.save(self, folder)
 
-    def load(self, folder: str | Path) -> Self:
-        """Go on from the newest good checkpoint in a folder; returns self."""
-        loop.load(self, folder)
+    def load(self, folder: str | Path, *, new_episodes: bool = False) -> Self:
+        """Go on from the newest good checkpoint in a folder; returns self. See `rlkit.loop.train`."""
+        loop.load(self, folder, new_episodes=new_episodes)
         return self
 
 

@@ -55,6 +55,14 @@ class TrainArguments:
     """stop after so many seconds, with a checkpoint"""
     evaluate_episodes: int = 20
     """greedy episodes played once the training is over; 0 for none"""
+    new_episodes: bool = False
+    """where it goes on, end the episodes that were open: for environments that are not deterministic"""
+    step_timeout: float = 300.0
+    """seconds after which a step of the environments that has not ended ends the command; 0 waits for ever"""
+
+    def __post_init__(self) -> None:
+        if self.step_timeout < 0:
+            raise ValueError(f"step_timeout must be 0 (wait for ever) or more, got {self.step_timeout}")
 
 
 @dataclass(frozen=True)
@@ -124,11 +132,12 @@ def train(parsed: tuple[str, Any]) -> int:
     from rlkit import loop
     from rlkit.environments import make_vector_env, parse_env_args
     from rlkit.evaluation import evaluate
+    from rlkit.watchdog import watch
 
     algorithm_name, arguments = parsed
     run = Path(arguments.run or f"runs/{algorithm_name}-{safe(arguments.env)}-seed{arguments.seed}")
     # What is kept is a command in itself: `rlkit train <run>/config.toml` goes on from here, without a clock.
-    kept = dataclasses.replace(arguments, run=str(run), seconds=None)
+    kept = dataclasses.replace(arguments, run=str(run), seconds=None, new_episodes=False)
     config = {"algorithm": algorithm_name, **to_mapping(kept)}
     algorithm_config = getattr(arguments, table_of(algorithm_name))
     _hint_at_preset(arguments, algorithm_name, algorithm_config)
@@ -142,7 +151,8 @@ def train(parsed: tuple[str, Any]) -> int:
     learner = getattr(importlib.import_module(entry.module), entry.learner)
     algorithm = learner(env, algorithm_config, seed=arguments.seed, **device)
     # Nothing is written before all that could be wrong with the words has been found out.
-    with RunFolder(run, config, may_differ=("steps", "run", "evaluate_episodes", "dqn.replay_folder")) as folder:
+    may_differ = ("steps", "run", "evaluate_episodes", "new_episodes", "step_timeout", "dqn.replay_folder")
+    with RunFolder(run, config, may_differ) as folder, watch(algorithm.rollout, arguments.step_timeout):
         done = folder.checkpoints.steps()
         if done:
             print(f"{run}: going on from step {done[-1]:,}")
@@ -153,6 +163,7 @@ def train(parsed: tuple[str, Any]) -> int:
             checkpoint_every=arguments.checkpoint_every,
             seconds=arguments.seconds,
             title=f"{algorithm_name} {arguments.env}",
+            new_episodes=arguments.new_episodes,
         )
         algorithm.agent.save(run / "agent")
         env.close()

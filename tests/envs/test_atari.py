@@ -237,7 +237,11 @@ def test_vector_takes_every_kind_of_seed_and_refuses_wrong_actions():
     for seed in (2**31 + 4, np.int64(4), [4, 5], np.array([4, 5])):
         firsts.append(vector.reset(seed=seed)[1]["episode_frame_number"].tolist())
     assert firsts == firsts[:1] * 4
-    vector.reset(seed=9, options={"reset_mask": np.array([False, True])})
+    last = np.array([False, True])
+    frames = [vector.reset(seed=s, options={"reset_mask": last})[1]["episode_frame_number"][1] for s in (3, [9, 4])]
+    assert frames == [firsts[0][0]] * 2  # copy 1 of seed 3 has what copy 0 of seed 4 has
+    with pytest.raises(ValueError, match=r"seed has the shape \(1,\): 2 copies take as many"):
+        vector.reset(seed=[4], options={"reset_mask": last})
     assert vector.step([0, np.uint8(1)])[0].shape == (2, 4, 84, 84)
     for actions, message in [([0, 6], "each must be 0 to 5"), ([0], r"shape \(1,\)"), ([0.0, 1.0], "type float64")]:
         with pytest.raises(ValueError, match=message):

@@ -326,3 +326,20 @@ def test_bad_resets_are_named():
     for mask in ([True], np.zeros(3, bool), np.ones(3)):
         with pytest.raises(ValueError, match="reset_mask"):
             ours.reset(options={"reset_mask": mask})
+
+
+def test_a_snapshot_brings_another_vector_to_the_same_place():
+    one, two, three = (envs.make_vec("GridWorld-v0", n, slip=0.3, max_episode_steps=9) for n in (3, 3, 2))
+    for seed, env in enumerate((one, two, three)):
+        env.reset(seed=seed)
+    actions = np.random.default_rng(0).integers(4, size=(40, 3))
+    for row in actions:
+        one.step(row)
+    kept = one.snapshot()
+    ahead = [one.step(row)[:4] for row in actions]
+    two.restore(kept)
+    for row, expected in zip(actions, ahead):
+        for array, other in zip(two.step(row)[:4], expected):
+            np.testing.assert_array_equal(array, other)
+    with pytest.raises(ValueError, match=r"states are \(3,\): 2 copies have \(2,\)"):
+        three.restore(kept)

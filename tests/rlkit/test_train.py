@@ -77,6 +77,7 @@ def test_train_evaluate_and_go_on(preset: Path, rlkit: Callable) -> None:
         (["train", "p.toml", "--device", "cuda:99"], "cuda:99"),
         (["train", "q.toml"], "no configuration file q.toml"),
         (["train", "p.toml", "--env", "Pendulum-v1"], "Discrete actions"),
+        (["train", "p.toml", "--step-timeout", "-1"], "step_timeout must be 0 (wait for ever) or more, got -1"),
         (["evaluate", "nowhere"], "holds no agent"),
         (["evalute", "r"], "did you mean 'evaluate'"),
         (["train", "p.toml", "--env-args", "slip"], "slip"),
