@@ -1,6 +1,6 @@
 """`kill -9` at random moments of trainings: does the same command, given again, end where the whole one ended?
 
-    python benchmarks/rl/kills.py --kills 100           (about five minutes on an idle core)
+    python benchmarks/rl/kills.py --kills 100           (ten minutes on a busy core)
 
 Each row is a training in a temporary folder, run once without a kill and then again and again with kills; a killed
 training is started again, and killed again, until its share of the kills is spent, and then goes on to its end. The
