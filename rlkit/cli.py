@@ -11,6 +11,8 @@ COMMANDS = {
         "rlkit.solve_command", "SolveArguments", "solve", "Solve a tabular environment exactly by planning"
     ),
     "train": Command("rlkit.train", "TrainArguments", "train", "Train an agent; the same command goes on"),
+    "collect": Command("rlkit.fitted_q_command", "CollectArguments", "collect", "Gather a data set of transitions"),
+    "fitted-q": Command("rlkit.fitted_q_command", "FittedQArguments", "fitted_q", "Learn from a data set alone"),
     "evaluate": Command("rlkit.inspect_runs", "EvaluateArguments", "evaluate", "Play whole episodes and average"),
     "watch": Command("rlkit.inspect_runs", "WatchArguments", "watch", "Film an episode of a trained agent"),
     "sweep": Command("rlkit.sweep", "Sweep", "sweep", "Search an algorithm's settings; the same command goes on"),

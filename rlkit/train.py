@@ -30,6 +30,7 @@ ALGORITHMS = {
     "q-learning": Algorithm("rlkit.tabular", "QLearning", "TDConfig"),
     "sarsa": Algorithm("rlkit.tabular", "SARSA", "TDConfig"),
     "expected-sarsa": Algorithm("rlkit.tabular", "ExpectedSARSA", "TDConfig"),
+    "linear-q": Algorithm("rlkit.linear_q", "LinearQ", "LinearQConfig"),
     "monte-carlo": Algorithm("rlkit.tabular", "MonteCarloControl", "TabularConfig"),
 }
 USAGE = "usage: rlkit train ALGORITHM|FILE.toml [flags]"

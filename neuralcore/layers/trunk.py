@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 
 from neuralcore.errors import UserError, nearest
 from neuralcore.layers.convolution import NatureTrunk
+from neuralcore.layers.fourier import FourierBasis
 from neuralcore.layers.initial import InitialWeights
 from neuralcore.layers.mlp import MLP
 
-TRUNKS = ("mlp", "nature")
+TRUNKS = ("mlp", "nature", "fourier")
 
 
 def trunk_for(shape: tuple[int, ...]) -> str:
@@ -26,16 +28,16 @@ def make_trunk(
     *,
     initial: InitialWeights = "fan_in",
     generator: torch.Generator | None = None,
-) -> MLP | NatureTrunk:
+) -> MLP | NatureTrunk | FourierBasis:
     """The named trunk for observations of `shape`; `hidden` are the widths of its fully connected layers.
 
-    The Nature trunk takes exactly one width (512 in the paper), the MLP any number of them.
+    The Nature trunk takes exactly one width (512 in the paper), the MLP any number of them; the Fourier basis one,
+    its number of features.
     """
     if name == "mlp":
-        size = 1
-        for axis in shape:
-            size *= axis
-        return MLP(size, hidden, initial=initial, generator=generator)
+        return MLP(math.prod(shape), hidden, initial=initial, generator=generator)
+    if name == "fourier" and len(hidden) == 1:
+        return FourierBasis(math.prod(shape), hidden[0])
     if name == "nature":
         if len(shape) != 3:
             raise UserError(f"network 'nature' needs image observations (C, H, W), got shape {shape}: use 'mlp'")
