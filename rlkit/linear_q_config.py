@@ -37,7 +37,7 @@ class LinearQConfig:
 
     @classmethod
     def preset(cls, path: str) -> LinearQConfig:
-        """The `[linear_q]` table of a TOML file, or of a preset such as "configs/rl/mountaincar_linear_q.toml"."""
+        """The `[linear_q]` table of a TOML file, or of a preset such as "configs/rl/cartpole_linear_q.toml"."""
         file = find_config(path)
         return from_mapping(cls, read_toml(file).get("linear_q", {}), file)
 

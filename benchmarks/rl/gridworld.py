@@ -1,0 +1,149 @@
+"""Every algorithm in two grids whose optimal values are known: is its greedy policy within 1 % of them?
+
+    python benchmarks/rl/gridworld.py                       (some minutes on one core)
+    python benchmarks/rl/gridworld.py --algorithms dqn ppo --seeds 3
+
+The value of the greedy policy from the start is computed under the model (`rlkit.exact`), not played, and held
+against the optimum of a planner. Trains with the presets `configs/rl/gridworld_<algorithm>.toml` where there is one,
+and with defaults elsewhere. Writes docs/results/gridworld.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import platform
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import neuralcore
+import rlkit
+from agents import Agent
+from neuralcore.device import set_threads
+from rlkit.dataset import collect
+from rlkit.environments import make_env, make_vector_env
+from rlkit.exact import evaluate_exactly
+from rlkit.fitted_q import FittedQ
+from rlkit.train import parse_arguments
+
+DISCOUNT = 0.99
+WORLDS: dict[str, dict[str, Any]] = {
+    # Example 4.1 of Sutton & Barto: two exits in opposite corners, episodes begin anywhere.
+    "4 x 4": {"layout": "sutton_barto_4x4", "slip": 0.0, "living_reward": -1.0},
+    # Example 8.1: one start and one goal, fourteen steps apart. Not the cliff, where a policy that is learned while
+    # it explores rightly keeps away from the edge, and is then not optimal without exploration.
+    "maze": {"layout": "dyna_maze", "slip": 0.0},
+}
+TABULAR_STEPS = 50_000
+DATA, ITERATIONS = 100_000, 200  # of fitted Q iteration: transitions of random actions, regressions
+OUT = Path(__file__).parents[2] / "docs" / "results" / "gridworld.md"
+
+Trained = tuple[Agent, int]  # and the transitions seen
+
+
+def preset(name: str, **changes: Any) -> Callable[[dict[str, Any], int], Trained]:
+    """A way to train an algorithm with its preset's settings and budget, but for some changes."""
+
+    def train(world: dict[str, Any], seed: int) -> Trained:
+        _, arguments = parse_arguments([f"configs/rl/gridworld_{name}.toml"], "rlkit train")
+        config = dataclasses.replace(getattr(arguments, name), **changes)
+        env = make_vector_env("GridWorld-v0", config.num_envs, **world)
+        learner = getattr(rlkit, type(config).__name__.removesuffix("Config"))(env, config, seed=seed)
+        return learner.learn(arguments.steps), learner.steps
+
+    return train
+
+
+def default(name: str, steps: int = TABULAR_STEPS) -> Callable[[dict[str, Any], int], Trained]:
+    """A way to train an algorithm with its defaults."""
+
+    def train(world: dict[str, Any], seed: int) -> Trained:
+        learner = getattr(rlkit, name)(make_vector_env("GridWorld-v0", 1, **world), seed=seed)
+        assert learner.config.discount == DISCOUNT
+        return learner.learn(steps), learner.steps
+
+    return train
+
+
+def fitted(world: dict[str, Any], seed: int) -> Trained:
+    data = collect(make_vector_env("GridWorld-v0", 16, **world), DATA, num_envs=16, seed=seed)
+    return FittedQ(data, seed=seed).learn(ITERATIONS), len(data)
+
+
+ALGORITHMS: dict[str, Callable[[dict[str, Any], int], Trained]] = {
+    "q-learning": default("QLearning"),
+    "sarsa": default("SARSA"),
+    "expected-sarsa": default("ExpectedSARSA"),
+    "monte-carlo": default("MonteCarloControl"),
+    "linear-q": default("LinearQ"),
+    "fitted-q": fitted,
+    "dqn": preset("dqn"),
+    "a2c": preset("a2c"),
+    "ppo": preset("ppo"),
+    "reinforce": preset("reinforce"),
+    "reinforce without baseline": preset("reinforce", baseline=False),
+}
+
+
+def gap(algorithm: str, world: str, seed: int) -> tuple[float, int, float]:
+    """One run: how far its greedy policy is from the optimum, as a share of that; transitions; CPU-seconds."""
+    env = make_env("GridWorld-v0", **WORLDS[world])
+    started = time.process_time()
+    agent, steps = ALGORITHMS[algorithm](WORLDS[world], seed)
+    seconds = time.process_time() - started
+    exact = evaluate_exactly(agent, env, discount=DISCOUNT)
+    best = exact.best.expected_return
+    return (best - exact.value) / abs(best), steps, seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--algorithms", nargs="+", default=list(ALGORITHMS), choices=list(ALGORITHMS))
+    parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=list(WORLDS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    arguments = parser.parse_args()
+    set_threads(1)
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    lines = [line(name, world, seeds) for name in arguments.algorithms for world in arguments.worlds]
+    if (arguments.algorithms, arguments.worlds) == (list(ALGORITHMS), list(WORLDS)):
+        write(lines, seeds)
+
+
+def line(algorithm: str, world: str, seeds: range) -> str:
+    """One line of the table: an algorithm in a world over the seeds."""
+    gaps, steps, seconds = zip(*(gap(algorithm, world, seed) for seed in seeds), strict=True)
+    held = f"{sum(share <= 0.01 for share in gaps)} of {len(gaps)}"
+    each = " ".join(f"{share:.2%}" for share in gaps)
+    row = f"| {algorithm} | {world} | {max(steps):,} | {held} | {max(gaps):.2%} | {np.mean(seconds):.1f} | {each} |"
+    print(row, flush=True)
+    return row
+
+
+def write(lines: list[str], seeds: range) -> None:
+    settings = "\n".join(f"- {name}: `{arguments}`" for name, arguments in WORLDS.items())
+    OUT.write_text(
+        "# Every algorithm in grids whose optimum is known\n\n"
+        "Gap of the greedy policy to the optimal value of the start, as a share of that: both computed under the\n"
+        f"model, at discount {DISCOUNT}, with no episode played. Asked is 1 % or less of each seed, {seeds[0]} to "
+        f"{seeds[-1]}.\n\n{settings}\n\n"
+        "Presets `configs/rl/gridworld_<algorithm>.toml` for dqn, a2c, ppo and reinforce; the others have their\n"
+        f"defaults. fitted-q learns from {DATA:,} transitions of random actions in {ITERATIONS} regressions.\n\n"
+        "| algorithm | world | transitions | within 1 % | largest gap | CPU-s | each |\n"
+        "|---|---|---|---|---|---|---|\n"
+        + "\n".join(lines)
+        + f"\n\n{date.today()}, rlgraphkit {neuralcore.__version__}, torch {torch.__version__.split('+')[0]}, "
+        f"Python {platform.python_version()}, one thread of a {platform.machine()} machine that had other work.\n\n"
+        f"`python benchmarks/rl/gridworld.py --first {seeds[0]} --seeds {len(seeds)}`\n"
+    )
+    print(f"written to {OUT}")
+
+
+if __name__ == "__main__":
+    main()
