@@ -133,7 +133,9 @@ def report(rows: list[dict[str, str]]) -> None:
         groups = {name: group for name, group in groups.items() if group}
         if not groups:
             continue
-        header = "| algorithm | transitions | seeds | IQM greedy | interval | IQM exploring | lowest | CPU-s | each |"
+        header = (
+            "| algorithm | transitions | reached it | IQM greedy | interval | IQM exploring | lowest | CPU-s | each |"
+        )
         lines = [line(name, group, asked) for name, group in groups.items()]
         parts.append(f"\n## {env}: asked is an IQM of {asked:g} or more\n\n{header}\n{'|---' * 9}|")
         parts.append("\n".join(lines))

@@ -5,12 +5,14 @@
 
 The value of the greedy policy from the start is computed under the model (`rlkit.exact`), not played, and held
 against the optimum of a planner. Trains with the presets `configs/rl/gridworld_<algorithm>.toml` where there is one,
-and with defaults elsewhere. Writes docs/results/gridworld.md.
+and with defaults elsewhere. Every run is a row of docs/results/gridworld.csv, from which the script goes on (after a
+change of an algorithm, delete its rows); docs/results/gridworld.md sums them up.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import dataclasses
 import platform
 import time
@@ -25,6 +27,7 @@ import torch
 import neuralcore
 import rlkit
 from agents import Agent
+from neuralcore.checkpoint import write_text
 from neuralcore.device import set_threads
 from rlkit.dataset import collect
 from rlkit.environments import make_env, make_vector_env
@@ -42,7 +45,9 @@ WORLDS: dict[str, dict[str, Any]] = {
 }
 TABULAR_STEPS = 50_000
 DATA, ITERATIONS = 100_000, 200  # of fitted Q iteration: transitions of random actions, regressions
-OUT = Path(__file__).parents[2] / "docs" / "results" / "gridworld.md"
+FOLDER = Path(__file__).parents[2] / "docs" / "results"
+ROWS = FOLDER / "gridworld.csv"
+COLUMNS = ("algorithm", "world", "seed", "steps", "gap", "cpu_seconds")
 
 Trained = tuple[Agent, int]  # and the transitions seen
 
@@ -91,15 +96,16 @@ ALGORITHMS: dict[str, Callable[[dict[str, Any], int], Trained]] = {
 }
 
 
-def gap(algorithm: str, world: str, seed: int) -> tuple[float, int, float]:
+def run(algorithm: str, world: str, seed: int) -> dict[str, str]:
     """One run: how far its greedy policy is from the optimum, as a share of that; transitions; CPU-seconds."""
     env = make_env("GridWorld-v0", **WORLDS[world])
     started = time.process_time()
     agent, steps = ALGORITHMS[algorithm](WORLDS[world], seed)
     seconds = time.process_time() - started
     exact = evaluate_exactly(agent, env, discount=DISCOUNT)
-    best = exact.best.expected_return
-    return (best - exact.value) / abs(best), steps, seconds
+    gap = (exact.best.expected_return - exact.value) / abs(exact.best.expected_return)
+    values = (algorithm, world, str(seed), str(steps), f"{gap:.6f}", f"{seconds:.1f}")
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def main() -> None:
@@ -110,29 +116,47 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     arguments = parser.parse_args()
     set_threads(1)
-    seeds = range(arguments.first, arguments.first + arguments.seeds)
-    lines = [line(name, world, seeds) for name in arguments.algorithms for world in arguments.worlds]
-    if (arguments.algorithms, arguments.worlds) == (list(ALGORITHMS), list(WORLDS)):
-        write(lines, seeds)
+    rows = read()
+    done = {(row["algorithm"], row["world"], int(row["seed"])) for row in rows}
+    for seed in range(arguments.first, arguments.first + arguments.seeds):
+        for algorithm in arguments.algorithms:
+            for world in arguments.worlds:
+                if (algorithm, world, seed) not in done:
+                    rows.append(run(algorithm, world, seed))
+                    lines = [",".join(COLUMNS), *(",".join(row.values()) for row in rows)]
+                    write_text(ROWS, "\n".join(lines) + "\n")
+                    print(rows[-1], flush=True)
+    report(rows)
 
 
-def line(algorithm: str, world: str, seeds: range) -> str:
-    """One line of the table: an algorithm in a world over the seeds."""
-    gaps, steps, seconds = zip(*(gap(algorithm, world, seed) for seed in seeds), strict=True)
-    held = f"{sum(share <= 0.01 for share in gaps)} of {len(gaps)}"
-    each = " ".join(f"{share:.2%}" for share in gaps)
-    row = f"| {algorithm} | {world} | {max(steps):,} | {held} | {max(gaps):.2%} | {np.mean(seconds):.1f} | {each} |"
-    print(row, flush=True)
-    return row
+def read() -> list[dict[str, str]]:
+    if not ROWS.exists():
+        return []
+    with open(ROWS, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
-def write(lines: list[str], seeds: range) -> None:
+def line(algorithm: str, world: str, rows: list[dict[str, str]]) -> str:
+    """One line of the table: an algorithm in a world over its seeds."""
+    rows = sorted(rows, key=lambda row: int(row["seed"]))
+    gaps = [float(row["gap"]) for row in rows]
+    held = f"{sum(gap <= 0.01 for gap in gaps)} of {len(gaps)}"
+    each = " ".join(f"{abs(gap):.2%}" for gap in gaps)
+    steps, seconds = max(int(row["steps"]) for row in rows), np.mean([float(row["cpu_seconds"]) for row in rows])
+    return f"| {algorithm} | {world} | {steps:,} | {held} | {abs(max(gaps)):.2%} | {seconds:.1f} | {each} |"
+
+
+def report(rows: list[dict[str, str]]) -> None:
+    """docs/results/gridworld.md, of all the rows there are."""
+    pairs = [(algorithm, world) for algorithm in ALGORITHMS for world in WORLDS]
+    groups = {pair: [row for row in rows if (row["algorithm"], row["world"]) == pair] for pair in pairs}
+    lines = [line(*pair, group) for pair, group in groups.items() if group]
     settings = "\n".join(f"- {name}: `{arguments}`" for name, arguments in WORLDS.items())
-    OUT.write_text(
+    (FOLDER / "gridworld.md").write_text(
         "# Every algorithm in grids whose optimum is known\n\n"
         "Gap of the greedy policy to the optimal value of the start, as a share of that: both computed under the\n"
-        f"model, at discount {DISCOUNT}, with no episode played. Asked is 1 % or less of each seed, {seeds[0]} to "
-        f"{seeds[-1]}.\n\n{settings}\n\n"
+        f"model, at discount {DISCOUNT}, with no episode played. Asked is 1 % or less of every seed, from 0 on.\n\n"
+        f"{settings}\n\n"
         "Presets `configs/rl/gridworld_<algorithm>.toml` for dqn, a2c, ppo and reinforce; the others have their\n"
         f"defaults. fitted-q learns from {DATA:,} transitions of random actions in {ITERATIONS} regressions.\n\n"
         "| algorithm | world | transitions | within 1 % | largest gap | CPU-s | each |\n"
@@ -140,9 +164,9 @@ def write(lines: list[str], seeds: range) -> None:
         + "\n".join(lines)
         + f"\n\n{date.today()}, rlgraphkit {neuralcore.__version__}, torch {torch.__version__.split('+')[0]}, "
         f"Python {platform.python_version()}, one thread of a {platform.machine()} machine that had other work.\n\n"
-        f"`python benchmarks/rl/gridworld.py --first {seeds[0]} --seeds {len(seeds)}`\n"
+        "`python benchmarks/rl/gridworld.py`; rows: [gridworld.csv](gridworld.csv)\n"
     )
-    print(f"written to {OUT}")
+    print(f"written to {FOLDER / 'gridworld.md'}")
 
 
 if __name__ == "__main__":
