@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from neuralcore.errors import UserError
 
@@ -54,6 +57,23 @@ def set_threads(count: int | None) -> int:
         raise UserError(f"threads must be 1 or more, got {count}")
     torch.set_num_threads(count)
     return count
+
+
+@contextlib.contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """The context in which this thread's CPU takes numbers below 1e-38 for 0.
+
+    Adam's means of gradients that have become 0 decay into such numbers, which cost the CPU a hundred times as much:
+    half of a small network's update. Afterwards the thread is as it was.
+    """
+    import torch
+
+    flushed = bool(np.float32(1e-40) * np.float32(1.0) == 0.0)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(flushed)
 
 
 def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Arrays = tuple["np.ndarray", ...]
 
 
 def match_shape(array: Any, *expected: int | type(Ellipsis), name: str = "array") -> tuple[int, ...]:  # type: ignore[valid-type]
@@ -39,3 +44,17 @@ def match_shape(array: Any, *expected: int | type(Ellipsis), name: str = "array"
         wanted = ", ".join("…" if e is Ellipsis else "any" if e == -1 else str(e) for e in expected)
         raise ValueError(f"{name} has shape {shape}, expected ({wanted})")
     return tuple(size for want, size in zip(pattern, shape) if want == -1)
+
+
+def match_arrays(first: Arrays, **others: Arrays) -> None:
+    """Check that tuples of arrays are alike: as many arrays, of the same shapes.
+
+    Raises:
+        ValueError: they are not; the message names the tuple and the array.
+    """
+    for name, arrays in others.items():
+        if len(arrays) != len(first):
+            raise ValueError(f"{name} has {len(arrays)} arrays, expected {len(first)}")
+        for index, (array, like) in enumerate(zip(arrays, first)):
+            if array.shape != like.shape:
+                raise ValueError(f"{name}[{index}] has shape {array.shape}, expected {like.shape}")

@@ -22,9 +22,9 @@ from __future__ import annotations
 
 import gymnasium as gym
 import numpy as np
-import torch
 
 from neuralcore.layers.rectified import Memory, rectified
+from neuralcore.optimizers import Adam, RMSprop
 from rlkit.a2c_config import A2CConfig
 from rlkit.policy_gradient import masked_mean, policy_gradient_loss, squared_error
 from rlkit.policy_learner import PolicyLearner
@@ -64,13 +64,11 @@ class A2C(PolicyLearner):
         # What the layers gave while acting is what they would give while learning; small ones are quicker done twice.
         self.memory = Memory() if self.agent.architecture["network"] != "mlp" else None
 
-    def make_optimizer(self) -> torch.optim.Optimizer:
+    def make_optimizer(self) -> Adam | RMSprop:
         config = self.config
         if config.optimizer == "adam":
             return super().make_optimizer()
-        return torch.optim.RMSprop(
-            self.network.parameters(), config.learning_rate, alpha=0.99, eps=config.rmsprop_epsilon, foreach=True
-        )
+        return RMSprop(list(self.network.parameters()), config.learning_rate, 0.99, config.rmsprop_epsilon)
 
     def advance(self) -> None:
         """Act `n_step` times in every environment, then one update, with schedules as they were at the beginning."""

@@ -29,6 +29,7 @@ from agents.q_agent import QAgent, encode, observation_shape
 from neuralcore.checkpoint import Checkpoint, Shard
 from neuralcore.device import autocast, choose_device
 from neuralcore.layers.trunk import trunk_for
+from neuralcore.optimizers import Adam, RMSprop
 from neuralcore.schedules import linear
 from neuralcore.seeding import Generators
 from neuralcore.shape import match_shape
@@ -36,6 +37,7 @@ from rlkit import loop
 from rlkit.dqn_config import DQNConfig
 from rlkit.environments import vector_env_of
 from rlkit.exploration import epsilon_greedy
+from rlkit.gradient_step import gradient_step
 from rlkit.loop import optimizer_arrays, restore_optimizer
 from rlkit.replay import ReplayBuffer, Transitions
 from rlkit.rollout import Rollout
@@ -199,8 +201,6 @@ class DQN:
         action_tm1 = torch.from_numpy(batch.action_tm1 - int(self.agent.action_space.start)).to(self.device)
         reward_t = torch.from_numpy(batch.reward_t).to(self.device)
         discount_t = torch.from_numpy(batch.discount_t).to(self.device)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate
         with autocast(self.device, config.precision):
             with torch.no_grad():
                 q_target_t = self.target(observation_t).float()
@@ -209,11 +209,7 @@ class DQN:
         error = td_error(q_tm1, action_tm1, reward_t, discount_t, q_target_t, q_selector_t)
         weight = None if batch.weight is None else torch.from_numpy(batch.weight).to(self.device)
         loss = td_loss(error, config.error_clip, weight)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if config.max_gradient_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.online.parameters(), config.max_gradient_norm)
-        self.optimizer.step()
+        norm = gradient_step(self.optimizer, loss, self.learning_rate, config.max_gradient_norm)
         if self.replay.priorities is not None and batch.place is not None:
             self.replay.priorities.learned(batch.place, error.detach().cpu().numpy())  # waits for the device
         self.updates += 1
@@ -221,7 +217,7 @@ class DQN:
             with torch.no_grad():
                 for slow, fast in zip(self.target.parameters(), self.online.parameters()):
                     slow.lerp_(fast, config.target_rate)
-        self._totals.add(loss=loss, q=q_tm1.mean())
+        self._totals.add(loss=loss, q=q_tm1.mean(), gradient_norm=norm)
 
     @property
     def epsilon(self) -> float:
@@ -253,7 +249,7 @@ class DQN:
         self._planned = steps
 
     def metrics(self) -> dict[str, float]:
-        """Means since the last call: loss and value of the actions taken; and epsilon now."""
+        """Means since the last call: loss, value of the actions and norm of the gradient; and epsilon now."""
         return {**self._totals.means(), "epsilon": self.epsilon}
 
     def cut(self, number: int) -> None:
@@ -299,9 +295,8 @@ def _copy(network: torch.nn.Module) -> torch.nn.Module:
     return copy.deepcopy(network).requires_grad_(False)
 
 
-def _optimizer(network: torch.nn.Module, config: DQNConfig) -> torch.optim.Optimizer:
+def _optimizer(network: torch.nn.Module, config: DQNConfig) -> Adam | RMSprop:
+    parameters = list(network.parameters())
     if config.optimizer == "adam":
-        return torch.optim.Adam(network.parameters(), config.learning_rate, eps=1e-5, fused=True)
-    return torch.optim.RMSprop(
-        network.parameters(), config.learning_rate, alpha=0.95, eps=0.01, centered=True, foreach=True
-    )
+        return Adam(parameters, config.learning_rate, epsilon=1e-5)
+    return RMSprop(parameters, config.learning_rate, decay=0.95, epsilon=0.01, centered=True)

@@ -5,7 +5,6 @@ This is no algorithm: it never learns by itself. Axes: N environments, B rows of
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,10 +19,12 @@ from neuralcore.device import autocast, choose_device
 from neuralcore.errors import UserError
 from neuralcore.layers.rectified import Apply, rectified
 from neuralcore.layers.trunk import trunk_for
+from neuralcore.optimizers import Adam, RMSprop
 from neuralcore.schedules import linear
 from neuralcore.seeding import Generators
 from rlkit import loop
 from rlkit.environments import vector_env_of
+from rlkit.gradient_step import gradient_step
 from rlkit.loop import optimizer_arrays, restore_optimizer
 from rlkit.policy_gradient import categorical, gaussian
 from rlkit.rollout import Rollout, Step
@@ -96,9 +97,9 @@ class PolicyLearner:
 
     # -- what an algorithm says -----------------------------------------------------------------------------
 
-    def make_optimizer(self) -> torch.optim.Optimizer:
+    def make_optimizer(self) -> Adam | RMSprop:
         """Adam, unless the algorithm has another."""
-        return torch.optim.Adam(self.network.parameters(), self.config.learning_rate, eps=1e-5, fused=True)
+        return Adam(list(self.network.parameters()), self.config.learning_rate, epsilon=1e-5)
 
     def advance(self) -> None:
         """Some steps of experience and the updates they pay for."""
@@ -139,13 +140,7 @@ class PolicyLearner:
 
     def descend(self, loss: torch.Tensor, **figures: torch.Tensor) -> None:
         """One gradient step; the loss, the norm of the gradient and the figures go into the metrics."""
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        limit = self.config.max_gradient_norm
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), math.inf if limit is None else limit)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate
-        self.optimizer.step()
+        norm = gradient_step(self.optimizer, loss, self.learning_rate, self.config.max_gradient_norm)
         self.updates += 1
         self._means.add(loss=loss, **figures, gradient_norm=norm)
 

@@ -22,6 +22,7 @@ Implementation = Literal["auto", "reference", "cpu", "cuda"]
 
 # op -> its implementations; the conformance test walks this table and fails for an op without a case.
 OPS: dict[str, tuple[str, ...]] = {
+    "adam": ("reference", "cpu"),
     "backward_order": ("reference", "cpu"),
     "bellman": ("reference", "cpu", "cuda"),
     "bellman_in_place": ("reference", "cpu"),
@@ -30,6 +31,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "perceptron": ("reference", "cpu"),
     "predecessors": ("reference", "cpu"),
     "returns": ("reference", "cpu", "cuda"),
+    "rmsprop": ("reference", "cpu"),
     "row_adagrad": ("reference", "cpu", "cuda"),
     "skipgram": ("reference", "cpu", "cuda"),
     "skipgram_windows": ("reference", "cpu"),

@@ -1,0 +1,28 @@
+"""One gradient step, as all algorithms with networks take it."""
+
+from __future__ import annotations
+
+import torch
+
+from neuralcore.device import flushed_denormals
+from neuralcore.optimizers import Adam, RMSprop
+
+
+def gradient_step(
+    optimizer: Adam | RMSprop, loss: torch.Tensor, learning_rate: float, max_norm: float | None
+) -> torch.Tensor:
+    """Move the optimiser's parameters down the gradient of a loss.
+
+    Args:
+        loss: scalar. learning_rate: of this step.
+        max_norm: gradients of a larger L2 norm, all of them taken as one vector, are scaled down to it.
+
+    Returns:
+        The norm before that, a scalar.
+    """
+    (group,) = optimizer.param_groups
+    group["lr"] = learning_rate
+    optimizer.zero_grad(set_to_none=True)
+    with flushed_denormals():
+        loss.backward()
+    return optimizer.clipped_step(max_norm)
