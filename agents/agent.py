@@ -24,15 +24,28 @@ FORMAT = 1
 class Agent(Protocol):
     """Anything that acts.
 
+    A recurrent agent remembers what it has been shown: one observation after the other, or row by row one batch after
+    the other. Whoever plays with an agent says where episodes begin; the others have nothing to forget.
+
+        agent.begin()
+        while not over:
+            observation, _, terminated, truncated, _ = env.step(agent.act(observation))
+
     Attributes:
         observation_space, action_space: of one environment (not of a batch).
+        recurrent: whether actions depend on more than the observation.
     """
 
     observation_space: gym.Space
     action_space: gym.Space
+    recurrent: bool
 
     def act(self, observations: Any, *, deterministic: bool = False) -> Any:
         """Actions for one observation or for a batch with a leading axis N; the answer has the same leading axis."""
+        ...
+
+    def begin(self, which: np.ndarray | None = None) -> None:
+        """What is shown next begins new episodes: in all rows, or in those that `which` (N,) bool tells."""
         ...
 
     def action_probabilities(self, observations: Any, *, deterministic: bool = False) -> np.ndarray:
@@ -47,6 +60,15 @@ class Agent(Protocol):
     def load(cls, folder: str | Path) -> Agent:
         """The agent that `save` wrote."""
         ...
+
+
+class Memoryless:
+    """The part of an agent that remembers nothing."""
+
+    recurrent = False
+
+    def begin(self, which: np.ndarray | None = None) -> None:
+        """There is nothing to forget."""
 
 
 def likely(greedy: np.ndarray, actions: int, epsilon: float = 0.0) -> np.ndarray:

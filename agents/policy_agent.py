@@ -14,7 +14,7 @@ from torch import nn
 from agents.agent import is_single, likely, read_agent, write_agent
 from agents.q_agent import encode, observation_shape
 from neuralcore.errors import UserError
-from neuralcore.layers import make_trunk
+from neuralcore.layers import LSTMCore, make_trunk
 from neuralcore.layers.initial import InitialWeights, fan_in_uniform, orthogonal
 from neuralcore.layers.rectified import Apply, rectified
 
@@ -33,6 +33,7 @@ class PolicyNetwork(nn.Module):
         network: the trunk's name (`neuralcore.layers.trunk`). hidden: widths of its fully connected layers.
         gaussian: whether the actions are of a Box. log_std: its first value.
         initial: how first weights are drawn (`neuralcore.layers.initial`). generator: they come from it.
+        lstm: width of a recurrent core between trunk and heads; None for a network without one.
     """
 
     def __init__(
@@ -45,11 +46,16 @@ class PolicyNetwork(nn.Module):
         log_std: float = 0.0,
         initial: InitialWeights = "fan_in",
         generator: torch.Generator | None = None,
+        lstm: int | None = None,
     ):
         super().__init__()
         self.trunk = make_trunk(network, shape, hidden, initial=initial, generator=generator)
-        self.policy = nn.Linear(self.trunk.features, outputs)
-        self.value = nn.Linear(self.trunk.features, 1)
+        features, self.core = self.trunk.features, None
+        if lstm is not None:
+            self.core = LSTMCore(features, lstm, initial=initial, generator=generator)
+            features = lstm
+        self.policy = nn.Linear(features, outputs)
+        self.value = nn.Linear(features, 1)
         for head in (self.policy, self.value):
             fan_in_uniform(head, generator) if initial == "fan_in" else orthogonal(head, generator, gain=1.0)
         with torch.no_grad():
@@ -58,18 +64,41 @@ class PolicyNetwork(nn.Module):
         self.log_std = nn.Parameter(torch.full((outputs,), log_std)) if gaussian else None
 
     def forward(self, observations: torch.Tensor, apply: Apply = rectified) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, *shape) -> logits (B, A) or means (B, D), and values (B,); hidden layers by `apply`."""
+        """(B, *shape) -> logits (B, A) or means (B, D), and values (B,); the trunk's layers by `apply`.
+
+        With a core, every observation is taken for an episode's first.
+        """
+        if self.core is not None:
+            first = torch.ones(1, len(observations), dtype=torch.bool, device=observations.device)
+            return self.unroll(observations, self.core.zeros(len(observations)), first, apply)[:2]
         features = self.trunk(observations, apply)
         return self.policy(features), self.value(features).squeeze(1)
+
+    def unroll(
+        self, observations: torch.Tensor, state: torch.Tensor, begins: torch.Tensor, apply: Apply = rectified
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The same for T steps of N environments, observations (T · N, *shape), and the core's state after them.
+
+        Args:
+            state: (N, 2, W) before the first step. begins: (T, N) bool, whether a step shows an episode's first
+                observation, before which the state becomes zero.
+        """
+        assert self.core is not None
+        features = self.trunk(observations, apply)
+        outputs, state = self.core(features.view(*begins.shape, -1), state, begins)
+        features = outputs.flatten(0, 1)
+        return self.policy(features), self.value(features).squeeze(1), state
 
 
 class PolicyAgent:
     """A network's policy over Discrete or Box actions.
 
+    With a core (`lstm`) the agent is recurrent: `act` remembers, until `begin` tells it that episodes begin.
+
     Args:
         observation_space: Box of any shape, or Discrete (one-hot encoded).
         action_space: Discrete, or Box of floats, to which drawn actions are clipped.
-        network, hidden, log_std, initial: see `PolicyNetwork`.
+        network, hidden, log_std, initial, lstm: see `PolicyNetwork`.
         generator: initial weights come from it. seed: of the draws.
     """
 
@@ -84,6 +113,7 @@ class PolicyAgent:
         initial: InitialWeights = "fan_in",
         generator: torch.Generator | None = None,
         seed: int = 0,
+        lstm: int | None = None,
     ):
         if not isinstance(observation_space, (gym.spaces.Box, gym.spaces.Discrete)):
             raise UserError(f"a policy network takes Box or Discrete observations, not {observation_space}")
@@ -96,7 +126,9 @@ class PolicyAgent:
         self.observation_space: gym.Space = observation_space
         self.action_space: gym.Space = action_space
         self.discrete = isinstance(action_space, gym.spaces.Discrete)
-        self.architecture = {"network": network, "hidden": list(hidden)}
+        self.architecture: dict[str, Any] = {"network": network, "hidden": list(hidden)}
+        if lstm is not None:
+            self.architecture["lstm"] = lstm
         self.network = PolicyNetwork(
             observation_shape(observation_space),
             outputs,
@@ -106,18 +138,46 @@ class PolicyAgent:
             log_std,
             initial,
             generator,
+            lstm,
         )
         self._generator = np.random.default_rng(seed)
+        self.begin()
 
     @property
     def device(self) -> torch.device:
         """Where the network's weights live."""
         return self.network.policy.weight.device
 
-    def evaluate(self, observations: np.ndarray, apply: Apply = rectified) -> tuple[np.ndarray, np.ndarray]:
-        """(N, …) observations -> logits (N, A) or means (N, D), and values (N,), float32; layers by `apply`."""
+    @property
+    def recurrent(self) -> bool:
+        """Whether there is a core."""
+        return self.network.core is not None
+
+    def blank(self, count: int) -> torch.Tensor | None:
+        """(N, 2, W): the core's state before anything is seen; None without a core."""
+        return None if self.network.core is None else self.network.core.zeros(count)
+
+    def evaluate(
+        self,
+        observations: np.ndarray,
+        apply: Apply = rectified,
+        state: torch.Tensor | None = None,
+        begins: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(N, …) observations -> logits (N, A) or means (N, D), and values (N,), float32; trunk by `apply`.
+
+        Args:
+            state: (N, 2, W) of the core, which is moved on in place; without one, all observations are first ones.
+            begins: (N,) bool, whose observations are the first of an episode and meet the state zero; None: nobody's.
+        """
         with torch.no_grad():
-            outputs, values = self.network(encode(observations, self.observation_space, self.device), apply)
+            encoded = encode(observations, self.observation_space, self.device)
+            if state is None:
+                outputs, values = self.network(encoded, apply)
+            else:
+                first = torch.from_numpy(np.zeros(len(state), bool) if begins is None else begins).to(self.device)
+                outputs, values, after = self.network.unroll(encoded, state, first[None], apply)
+                state.copy_(after)
             return outputs.float().cpu().numpy(), values.float().cpu().numpy()
 
     def draw(self, outputs: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -143,7 +203,8 @@ class PolicyAgent:
     def act(self, observations: Any, *, deterministic: bool = False) -> Any:
         """Actions for one observation or a batch; the likeliest if `deterministic`, else drawn."""
         single = is_single(observations, self.observation_space)
-        outputs, _ = self.evaluate(np.asarray(observations)[None] if single else np.asarray(observations))
+        batch = np.asarray(observations)[None] if single else np.asarray(observations)
+        outputs, _ = self.evaluate(batch, state=self._remembered(len(batch)))
         if not deterministic:
             drawn = self.draw(outputs, self._generator)
         else:
@@ -151,8 +212,27 @@ class PolicyAgent:
         actions = self.in_space(drawn)
         return actions[0] if single else actions
 
+    def begin(self, which: np.ndarray | None = None) -> None:
+        if which is None or which.all():
+            self._state: torch.Tensor | None = None
+        elif self._state is not None:
+            self._state[torch.from_numpy(which).to(self._state.device)] = 0.0
+
+    def _remembered(self, count: int) -> torch.Tensor | None:
+        """(N, 2, W), what `act` remembers of N rows."""
+        if self._state is None:
+            self._state = self.blank(count)
+        elif len(self._state) != count:
+            raise UserError(
+                f"the agent remembers {len(self._state)} episodes and is shown {count} observations: agent.begin() "
+                f"where new ones begin"
+            )
+        return self._state
+
     def action_probabilities(self, observations: Any, *, deterministic: bool = False) -> np.ndarray:
         """(N, A) for N observations; of Discrete actions only."""
+        if self.recurrent:
+            raise UserError("what a recurrent agent does depends on all it has seen, not on one observation")
         if not self.discrete:
             raise UserError(f"{self.action_space} has no list of actions to give probabilities for")
         logits = self.evaluate(np.asarray(observations))[0].astype(np.float64)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.agent import is_single, likely, read_agent, write_agent
+from agents.agent import Memoryless, is_single, likely, read_agent, write_agent
 from neuralcore.errors import UserError
 from neuralcore.layers import make_trunk
 from neuralcore.layers.initial import fan_in_uniform
@@ -55,7 +55,7 @@ class QNetwork(nn.Module):
         return self.value(features) + q - q.mean(dim=1, keepdim=True)
 
 
-class QAgent:
+class QAgent(Memoryless):
     """The greedy policy of a Q-network, with a chance `epsilon` of a uniform action.
 
     Args:

@@ -8,11 +8,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from agents.agent import is_single, read_agent, write_agent
+from agents.agent import Memoryless, is_single, read_agent, write_agent
 from neuralcore.errors import UserError
 
 
-class RandomAgent:
+class RandomAgent(Memoryless):
     """Acts uniformly over a Discrete or Box action space.
 
     Args:

@@ -9,11 +9,11 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Discrete
 
-from agents.agent import is_single, likely, read_agent, write_agent
+from agents.agent import Memoryless, is_single, likely, read_agent, write_agent
 from neuralcore.errors import UserError
 
 
-class TabularAgent:
+class TabularAgent(Memoryless):
     """A policy over numbered states. Axes: S states, A actions, N observations.
 
     Args:

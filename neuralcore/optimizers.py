@@ -55,7 +55,7 @@ class _Clipping:
                 if state[name].stride() != parameter.stride():
                     state[name] = torch.empty_like(parameter).copy_(state[name])
         arrays = [tuple(flat(s[name], p) for s, p in zip(states, parameters)) for name in self._state_names]
-        return (tuple(flat(p, p) for p in parameters), *arrays, tuple(s["step"].numpy() for s in states))
+        return (tuple(flat(p, p) for p in parameters), *arrays, tuple(s["step"].view(-1).numpy() for s in states))
 
     def load_state_dict(self, state_dict: dict) -> None:
         """As torch's."""
@@ -77,7 +77,7 @@ class Adam(_Clipping, torch.optim.Adam):
         for step in steps:
             step += 1
         beta1, beta2 = group["betas"]
-        return adam(weights, gradients, means, squares, int(steps[0]), group["lr"], beta1, beta2, group["eps"], limit)
+        return adam(weights, gradients, means, squares, int(steps[0][0]), group["lr"], beta1, beta2, group["eps"], limit)
 
 
 class RMSprop(_Clipping, torch.optim.RMSprop):

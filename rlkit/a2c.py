@@ -11,7 +11,8 @@ Numbered differences from the paper:
 1. Environments step together and pay for one update, instead of threads that each change shared weights at any time.
 2. The loss is a mean over the transitions of the update, not a sum, and the gradient's norm may be limited.
 3. `trace` below 1: generalised advantage estimation (Schulman et al. 2016).
-4. The network is that of Mnih et al. (2015), larger than the paper's; there is no recurrent one.
+4. The network is that of Mnih et al. (2015), larger than the paper's; the core is recurrent if asked for. Gradients
+   then stop where the segment begins, and the core's state there was given by older weights.
 5. Where an episode is truncated, what follows is valued by its last observation. The paper does not tell such ends.
 6. RMSprop adds its epsilon outside of the root, as torch has it, and `optimizer = "adam"` may take its place.
 7. Box actions have one deviation each, whatever is observed, where the paper's network gives them; and the draws, not
@@ -61,8 +62,9 @@ class A2C(PolicyLearner):
         config = config or A2CConfig()
         super().__init__(env, config, "a2c", seed, device)
         self.segment = Segment(config.n_step, config.num_envs, self.agent, config.clip_rewards)
-        # What the layers gave while acting is what they would give while learning; small ones are quicker done twice.
-        self.memory = Memory() if self.agent.architecture["network"] != "mlp" else None
+        # What the layers gave while acting is what they would give while learning. Small ones are quicker done twice,
+        # and in the residual trunk hardly any has its ReLU at once.
+        self.memory = Memory() if self.agent.architecture["network"] == "nature" else None
 
     def make_optimizer(self) -> Adam | RMSprop:
         config = self.config
@@ -73,6 +75,7 @@ class A2C(PolicyLearner):
     def advance(self) -> None:
         """Act `n_step` times in every environment, then one update, with schedules as they were at the beginning."""
         segment, memory = self.segment, self.memory
+        segment.state = self.state_now()
         for t in range(segment.steps):
             outputs, _ = self.evaluate(self.rollout.observations, memory.keep if memory else rectified)
             segment.put(t, *self.step(outputs))
@@ -84,13 +87,15 @@ class A2C(PolicyLearner):
         """One gradient step on the segment."""
         config, segment, memory = self.config, self.segment, self.memory
         observations = self.encode(segment.rows(segment.observations[:-1]))
-        outputs, value = self.forward(observations, memory.recall if memory else rectified)
+        outputs, value = self.forward(
+            observations, memory.recall if memory else rectified, segment.state, segment.begins
+        )
         if memory:
             memory.clear()
         log_probability, entropy = self.judge(outputs, self.tensor(segment.rows(segment.actions)))
         # Values come from the pass that is differentiated; only those after the segment need one of their own.
         segment.values[:-1] = value.detach().cpu().numpy().reshape(segment.steps, segment.count)
-        segment.values[-1] = self.evaluate(segment.observations[-1])[1]
+        segment.values[-1] = self.value(segment.observations[-1])
         advantage, target = (
             self.tensor(segment.rows(array)) for array in segment.returns(config.discount, config.trace)
         )

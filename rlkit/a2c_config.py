@@ -16,12 +16,16 @@ class A2CConfig(PolicyConfig):
     """environments stepped together (paper: 16 threads with one each)"""
     n_step: int = 5
     """steps of each environment in an update (paper: 5)"""
-    network: Literal["auto", "mlp", "nature"] = "auto"
-    """trunk that policy and value share; auto takes nature for images and mlp for all else (paper: a smaller one)"""
+    network: Literal["auto", "mlp", "nature", "impala"] = "auto"
+    """trunk of policy and value (paper: a smaller one); auto: nature for images, impala for small ones, or mlp"""
     hidden: tuple[int, ...] = (512,)
     """widths of the fully connected layers (paper: 256)"""
     initial_weights: Literal["fan_in", "orthogonal"] = "fan_in"
     """first weights: uniform within ±1/sqrt(fan-in), or orthogonal, which keeps signals large in deep trunks"""
+    core: Literal["none", "lstm"] = "none"
+    """between trunk and heads, what remembers the episode so far; lstm: long short-term memory (paper: both)"""
+    core_width: int = 256
+    """width of the core (paper: 256)"""
     discount: float = 0.99
     """discount per transition (paper: 0.99)"""
     trace: float = 1.0

@@ -14,8 +14,8 @@ class DQNConfig:
 
     num_envs: int = 1
     """environments stepped together (paper: 1)"""
-    network: Literal["auto", "mlp", "nature"] = "auto"
-    """trunk of the Q-network; auto takes nature for images and mlp for all else (paper: nature)"""
+    network: Literal["auto", "mlp", "nature", "impala"] = "auto"
+    """trunk of the Q-network (paper: nature); auto: nature for images, impala for small ones, or mlp"""
     hidden: tuple[int, ...] = (512,)
     """widths of the fully connected layers (paper: 512)"""
     dueling: bool = False

@@ -75,6 +75,7 @@ def evaluate(
     quota = np.array([len(range(i, episodes, vector.num_envs)) for i in range(vector.num_envs)])
     played: list[Episode] = []
     while quota.any():
+        agent.begin(rollout.begins)
         rollout.step(agent.act(rollout.observations, deterministic=deterministic))
         for episode in rollout.take_episodes():
             if quota[episode.env]:

@@ -98,13 +98,13 @@ def evaluate(arguments: EvaluateArguments) -> int:
 
 
 def _exact(agent: Any, env: str, env_args: dict[str, Any], arguments: EvaluateArguments) -> Any:
-    """The agent's exact evaluation, or None in an environment without a model."""
+    """The agent's exact evaluation, or None: in an environment without a model, or if it is recurrent."""
     from rlkit.environments import make_env
     from rlkit.exact import evaluate_exactly, is_tabular
 
     environment = make_env(env, **env_args)
     try:
-        if is_tabular(environment):
+        if is_tabular(environment) and not agent.recurrent:
             given = arguments.discount
             discount = _trained_discount(Path(arguments.run)) if given is None else given
             return evaluate_exactly(agent, environment, discount=discount, deterministic=not arguments.stochastic)
@@ -112,7 +112,8 @@ def _exact(agent: Any, env: str, env_args: dict[str, Any], arguments: EvaluateAr
         environment.close()
     for flag in ("discount", "plot"):
         if getattr(arguments, flag) is not None:
-            raise UserError(f"--{flag} is for the exact value, and {env} carries no model: leave it out")
+            why = "a recurrent agent has none" if agent.recurrent else f"{env} carries no model"
+            raise UserError(f"--{flag} is for the exact value, and {why}: leave it out")
     return None
 
 

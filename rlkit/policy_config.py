@@ -19,9 +19,15 @@ class PolicyConfig:
         values = read_toml(file)
         return from_mapping(cls, values.get(str(values.get("algorithm")), {}), file)
 
+    @property
+    def lstm(self) -> int | None:
+        """Width of the recurrent core; None without one."""
+        fields: dict[str, Any] = vars(self)
+        return fields["core_width"] if fields.get("core") == "lstm" else None
+
     def __post_init__(self) -> None:
         fields: dict[str, Any] = vars(self)
-        for name in ("num_envs", "n_step", "epochs", "minibatch", "episodes"):
+        for name in ("num_envs", "n_step", "epochs", "minibatch", "episodes", "core_width"):
             if name in fields and fields[name] < 1:
                 raise ValueError(f"{name} must be 1 or more, got {fields[name]}")
         for name in ("discount", "trace"):
@@ -33,3 +39,5 @@ class PolicyConfig:
         for name in ("final_learning_rate", "entropy_weight", "final_entropy_weight", "value_weight", "final_clip"):
             if fields.get(name) is not None and fields[name] < 0.0:
                 raise ValueError(f"{name} must be 0 or more, got {fields[name]}")
+        if fields.get("core") == "none" and fields["core_width"] != getattr(type(self), "core_width", None):
+            raise ValueError(f"core_width {fields['core_width']} has no meaning for core 'none'")

@@ -72,6 +72,8 @@ class PolicyLearner:
 
     Attributes:
         agent: the `PolicyAgent` being trained. steps: transitions seen. updates: gradient steps done.
+        core_state: (N, 2, W) of the agent's core before it sees what the environments show now, but for those where
+            an episode begins, which zero replaces; None without a core.
     """
 
     def __init__(self, env: str | gym.vector.VectorEnv, config: Any, name: str, seed: int, device: str):
@@ -88,10 +90,12 @@ class PolicyLearner:
             initial=config.initial_weights,
             generator=self.generators.torch("weights"),
             seed=seed,
+            lstm=config.lstm,
         )
         self.network = self.agent.network.to(self.device)
         self.optimizer = self.make_optimizer()
         self.rollout = Rollout(self.env, seed)
+        self.core_state = self.agent.blank(config.num_envs)
         self.steps, self.updates, self._planned = 0, 0, 0
         self._means = Means()
 
@@ -108,9 +112,24 @@ class PolicyLearner:
     # -- acting and learning --------------------------------------------------------------------------------
 
     def evaluate(self, observations: np.ndarray, apply: Apply = rectified) -> tuple[np.ndarray, np.ndarray]:
-        """What the network gives for (N, …) observations: (N, A) or (N, D), and values (N,); layers by `apply`."""
+        """What the network gives for what the environments show, (N, …): (N, A) or (N, D), and values (N,).
+
+        The trunk's layers by `apply`. A core's state moves on, so this is for once in a step; `value` leaves it.
+        """
         with autocast(self.device, self.config.precision):
-            return self.agent.evaluate(observations, apply)
+            return self.agent.evaluate(observations, apply, self.core_state, self.rollout.begins)
+
+    def value(self, observations: np.ndarray) -> np.ndarray:
+        """(N,) values of what the environments show, (N, …); a core's state stays as it was."""
+        with autocast(self.device, self.config.precision):
+            state = None if self.core_state is None else self.core_state.clone()
+            return self.agent.evaluate(observations, state=state, begins=self.rollout.begins)[1]
+
+    def state_now(self) -> torch.Tensor | None:
+        """(N, 2, W): a copy of the core's state, zero where an episode begins now; None without a core."""
+        if self.core_state is None:
+            return None
+        return self.core_state * self.tensor(~self.rollout.begins)[:, None, None]
 
     def step(self, outputs: np.ndarray) -> tuple[Step, np.ndarray]:
         """Draw actions from what the network gave and take them; the step and the draw."""
@@ -123,10 +142,22 @@ class PolicyLearner:
         """(B, …) observations as the network takes them, on the device."""
         return encode(observations, self.agent.observation_space, self.device)
 
-    def forward(self, observations: torch.Tensor, apply: Apply = rectified) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the network gives for B encoded observations, with gradients: (B, A) or (B, D), and values (B,)."""
+    def forward(
+        self,
+        observations: torch.Tensor,
+        apply: Apply = rectified,
+        state: torch.Tensor | None = None,
+        begins: np.ndarray | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the network gives for B encoded observations, with gradients: (B, A) or (B, D), and values (B,).
+
+        With a core, the B are T steps of N environments: from `state` (N, 2, W) on, anew where `begins` (T, N) says.
+        """
         with autocast(self.device, self.config.precision):
-            outputs, values = self.network(observations, apply)
+            if state is None or begins is None:
+                outputs, values = self.network(observations, apply)
+            else:
+                outputs, values, _ = self.network.unroll(observations, state, self.tensor(begins), apply)
         return outputs.float(), values.float()
 
     def judge(self, outputs: torch.Tensor, drawn: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -187,13 +218,18 @@ class PolicyLearner:
             "means": self._means.state(),
             "generators": self.generators.state(),
         }
-        return counters, {"network": Shard(weights), "optimizer": Shard(optimizer_arrays(self.optimizer))}
+        shards = {"network": Shard(weights), "optimizer": Shard(optimizer_arrays(self.optimizer))}
+        if self.core_state is not None:
+            shards["core"] = Shard({"state": self.core_state.cpu().numpy()})
+        return counters, shards
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Become what `state` was taken from."""
         stored = checkpoint.shards["network"]
         self.network.load_state_dict({name: torch.from_numpy(array) for name, array in stored.items()})
         restore_optimizer(self.optimizer, checkpoint.shards["optimizer"])
+        if self.core_state is not None:
+            self.core_state.copy_(torch.from_numpy(checkpoint.shards["core"]["state"]))
         self.steps, self.updates = checkpoint.state["steps"], checkpoint.state["updates"]
         self._means.restore(checkpoint.state["means"], self.device)
         self.generators.restore(checkpoint.state["generators"])

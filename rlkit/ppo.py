@@ -12,6 +12,8 @@ Numbered differences from the paper, of which its authors' code has the first tw
 1. `normalise_advantages`, over a whole segment, and a limit to the gradient's norm.
 2. Adam's epsilon is 1e-5. The code's clipping of values is left out.
 3. The network is that of Mnih et al. (2015), larger than the paper's; policy and value share it with Box actions too.
+   With a recurrent core, which the paper has not, a minibatch is made of whole environments' sequences, each from the
+   state it had when the segment began. Gradients stop there.
 4. Where an episode is truncated, what follows is valued by its last observation. The paper does not tell such ends.
 5. Reset rows of the vector environment are no transitions: a segment may have fewer than T N of them, and is dealt
    into minibatches of about equal size.
@@ -63,11 +65,12 @@ class PPO(PolicyLearner):
     def advance(self) -> None:
         """Act `n_step` times in every environment, then all updates, with schedules as they were at the beginning."""
         segment = self.segment
+        segment.state = self.state_now()
         for t in range(segment.steps):
             segment.outputs[t], segment.values[t] = self.evaluate(self.rollout.observations)
             segment.put(t, *self.step(segment.outputs[t]))
         segment.observations[-1] = self.rollout.observations
-        segment.values[-1] = self.evaluate(self.rollout.observations)[1]
+        segment.values[-1] = self.value(self.rollout.observations)
         self.learn_from_segment()
         self.steps += int(np.count_nonzero(segment.transition))
 
@@ -78,17 +81,36 @@ class PPO(PolicyLearner):
         advantages, returns = (segment.rows(a)[rows] for a in segment.returns(config.discount, config.trace))
         if config.normalise_advantages:
             advantages = normalised(advantages)
-        observation = self.encode(segment.rows(segment.observations[:-1])[rows])
         action, advantage = self.tensor(segment.rows(segment.actions)[rows]), self.tensor(advantages)
         target = self.tensor(returns)
         with torch.no_grad():
             old_log_probability, _ = self.judge(self.tensor(segment.rows(segment.outputs)[rows]), action)
+        if segment.state is not None:
+            self.learn_from_sequences(rows % segment.count, action, old_log_probability, advantage, target)
+            return
+        observation = self.encode(segment.rows(segment.observations[:-1])[rows])
         batch = observation, action, old_log_probability, advantage, target
         generator, parts = self.generators.numpy("minibatches"), -(-len(rows) // config.minibatch)
         for _ in range(config.epochs):
             for part in np.array_split(generator.permutation(len(rows)), parts):
                 index = self.tensor(part)
                 self.update(*(array[index] for array in batch))
+
+    def learn_from_sequences(self, owner: np.ndarray, *batch: torch.Tensor) -> None:
+        """The epochs with a core, whose minibatches are the whole sequences of some environments.
+
+        Args:
+            owner: (B,) whose each transition is. batch: the arrays that follow `observation` in `update`, of B rows.
+        """
+        config, segment = self.config, self.segment
+        generator, at_once = self.generators.numpy("minibatches"), config.minibatch // segment.steps
+        for _ in range(config.epochs):
+            for part in np.array_split(generator.permutation(segment.count), -(-segment.count // at_once)):
+                envs = np.sort(part)  # as the rows lie
+                index = self.tensor(np.flatnonzero(np.isin(owner, envs)))
+                if len(index):
+                    observation = self.encode(segment.rows(segment.observations[:-1, envs]))
+                    self.update(observation, *(array[index] for array in batch), envs=envs)
 
     def update(
         self,
@@ -97,10 +119,15 @@ class PPO(PolicyLearner):
         old_log_probability: torch.Tensor,
         advantage: torch.Tensor,
         target: torch.Tensor,
+        *,
+        envs: np.ndarray | None = None,
     ) -> None:
-        """One gradient step on B rows."""
+        """One gradient step on B transitions; with a core all those of `envs`, whose observations have all T rows."""
         clip = self.scheduled("clip")
-        outputs, value = self.forward(observation)
+        if envs is None:
+            outputs, value = self.forward(observation)
+        else:
+            outputs, value = self.unroll(observation, envs)
         log_probability, entropy = self.judge(outputs, action)
         policy_loss = clipped_surrogate_loss(log_probability, old_log_probability, advantage, clip).mean()
         value_loss = squared_error(value, target).mean()
@@ -113,3 +140,12 @@ class PPO(PolicyLearner):
             clipped = ((ratio - 1.0).abs() > clip).float().mean()
         figures = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy}
         self.descend(loss, **figures, divergence=divergence, clipped=clipped)
+
+    def unroll(self, observations: torch.Tensor, envs: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the network with its core gives in those of the T rows of N `envs` that are transitions."""
+        segment = self.segment
+        assert segment.state is not None
+        state, begins = segment.state[self.tensor(envs)], segment.begins[:, envs]
+        outputs, value = self.forward(observations, state=state, begins=begins)
+        kept = self.tensor(np.flatnonzero(segment.transition[:, envs]))
+        return outputs[kept], value[kept]

@@ -20,12 +20,16 @@ class PPOConfig(PolicyConfig):
     """times that every transition of such a segment is learned from (paper: 3)"""
     minibatch: int = 256
     """transitions in an update, at most (paper: 32 of each of 8 environments)"""
-    network: Literal["auto", "mlp", "nature"] = "auto"
-    """trunk that policy and value share; auto takes nature for images and mlp for all else (paper: a smaller one)"""
+    network: Literal["auto", "mlp", "nature", "impala"] = "auto"
+    """trunk of policy and value (paper: a smaller one); auto: nature for images, impala for small ones, or mlp"""
     hidden: tuple[int, ...] = (512,)
     """widths of the fully connected layers (paper: 256)"""
     initial_weights: Literal["fan_in", "orthogonal"] = "fan_in"
     """first weights: uniform within ±1/sqrt(fan-in), or orthogonal, which keeps signals large in deep trunks"""
+    core: Literal["none", "lstm"] = "none"
+    """between trunk and heads, what remembers the episode so far; lstm: long short-term memory (paper: none)"""
+    core_width: int = 256
+    """width of the core (paper: none)"""
     discount: float = 0.99
     """discount per transition (paper: 0.99)"""
     trace: float = 0.95
@@ -59,4 +63,9 @@ class PPOConfig(PolicyConfig):
             raise ValueError(
                 f"minibatch {self.minibatch} is more than a segment has: n_step {self.n_step} in each of "
                 f"{self.num_envs} environments"
+            )
+        if self.core != "none" and self.minibatch < self.n_step:
+            raise ValueError(
+                f"minibatch {self.minibatch} is less than n_step {self.n_step}: with a core, minibatches are made of "
+                f"whole sequences"
             )

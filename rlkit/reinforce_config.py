@@ -18,8 +18,8 @@ class REINFORCEConfig(PolicyConfig):
     """whole episodes in an update (paper: 1)"""
     baseline: bool = True
     """returns count by how much they exceed a learned value of the state (paper: any baseline, or none)"""
-    network: Literal["auto", "mlp", "nature"] = "auto"
-    """trunk that policy and value share; auto takes nature for images and mlp for all else (paper: any)"""
+    network: Literal["auto", "mlp", "nature", "impala"] = "auto"
+    """trunk that policy and value share (paper: any); auto: nature for images, impala for small ones, or mlp"""
     hidden: tuple[int, ...] = (512,)
     """widths of the fully connected layers (paper: any)"""
     initial_weights: Literal["fan_in", "orthogonal"] = "fan_in"

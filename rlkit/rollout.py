@@ -92,6 +92,11 @@ class Rollout:
         self._lengths = np.zeros(self.env.num_envs, dtype=np.int64)
         self._steps = 0
 
+    @property
+    def begins(self) -> np.ndarray:
+        """(N,) bool, where `observations` is the first of an episode: whatever remembers an episode forgets here."""
+        return (self._lengths == 0) & ~self._finished
+
     def step(self, actions: np.ndarray) -> Step:
         """Act in all environments.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import torch
 
 from agents.policy_agent import PolicyAgent
 from neuralcore.kernels.returns import Returns, returns
@@ -22,6 +23,7 @@ class Segment:
         observations: (T + 1, N, …); the last are those after the last step.
         outputs: (T, N, A) what the policy network gave. values: (T + 1, N) float32.
         actions: (T, N) int64 counted from 0, or (T, N, D) float32, not clipped to the space.
+        state: (N, 2, W) the agent's core before the first step, None without one.
         rewards: (T, N) float32. terminated, truncated, transition: (T, N) bool, as in `Step`.
     """
 
@@ -36,6 +38,7 @@ class Segment:
             np.zeros((steps, count), np.int64) if agent.discrete else np.zeros((steps, count, numbers), np.float32)
         )
         self.values = np.zeros((steps + 1, count), np.float32)
+        self.state: torch.Tensor | None = None
         self.rewards = np.zeros((steps, count), np.float32)
         self.terminated, self.truncated, self.transition = (np.zeros((steps, count), bool) for _ in range(3))
 
@@ -45,6 +48,11 @@ class Segment:
         self.rewards[t] = step.reward.clip(-1.0, 1.0) if self.clip_rewards else step.reward
         self.terminated[t], self.truncated[t] = step.terminated, step.truncated
         self.transition[t] = step.transition
+
+    @property
+    def begins(self) -> np.ndarray:
+        """(T, N) bool, where an episode begins after the first step; the state before that one knows by itself."""
+        return np.concatenate([np.zeros((1, self.count), bool), ~self.transition[:-1]])
 
     def returns(self, discount: float, trace: float) -> Returns:
         """Advantages and returns, (T, N) float32, with `values` as they are now."""

@@ -79,6 +79,7 @@ def _episode(
 ) -> Iterator[np.ndarray]:
     """The pictures (H, W, 3) uint8 of an episode, one more than it has steps, whose rewards go into `rewards`."""
     observation, _ = env.reset(seed=seed)
+    agent.begin()
     yield _render(env)
     over = False
     while not over and len(rewards) < max_steps:

@@ -1,4 +1,4 @@
-"""Convolution trunks for image observations."""
+"""The Nature convolution trunk, and where an image has its channels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,24 @@ from neuralcore.layers.rectified import Apply, rectified
 from neuralcore.shape import match_shape
 
 
+def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(C, H, W) of an image (C, H, W) or (H, W, C): the channels are the axis unlike two equal ones, or the shortest.
+
+    (4, 84, 84) and (3, 210, 160) have theirs first, (7, 7, 3) and (210, 160, 3) last; a cube's are first.
+    """
+    first, middle, last = shape
+    channels_last = first == middle if first == middle or middle == last else last < first
+    return (last, first, middle) if channels_last and middle != last else (first, middle, last)
+
+
+def channels_first(observations: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """(B, *shape) as (B, C, H, W), channels-last in memory; nothing is copied if it is so already."""
+    match_shape(observations, -1, *shape, name="observations")
+    if image_shape(shape) != tuple(shape):
+        observations = observations.permute(0, 3, 1, 2)
+    return observations.contiguous(memory_format=torch.channels_last)
+
+
 class NatureTrunk(nn.Module):
     """The convolutional network of "Human-level control through deep reinforcement learning" (Mnih et al. 2015).
 
@@ -17,7 +35,7 @@ class NatureTrunk(nn.Module):
     units, a ReLU after each. Pixels are scaled from [0, 255] to [0, 1]. At 4x84x84 it has 1,684,128 parameters.
 
     Args:
-        shape: (C, H, W) of one observation; H and W at least 36.
+        shape: (C, H, W) or (H, W, C) of one observation, told apart by `image_shape`; H and W at least 36.
         features: width of the output.
         initial: how the first weights are drawn, see `neuralcore.layers.initial`. generator: they come from it.
     """
@@ -31,7 +49,7 @@ class NatureTrunk(nn.Module):
         generator: torch.Generator | None = None,
     ):
         super().__init__()
-        channels, height, width = shape
+        channels, height, width = image_shape(shape)
         if height < 36 or width < 36:
             raise ValueError(f"the Nature trunk needs images of at least 36x36 pixels, got {height}x{width}")
         self.shape, self.features = shape, features
@@ -51,10 +69,9 @@ class NatureTrunk(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, observations: torch.Tensor, apply: Apply = rectified) -> torch.Tensor:
-        """(B, C, H, W) uint8 or float in [0, 255] -> (B, features), each layer by `apply`."""
-        match_shape(observations, -1, *self.shape, name="observations")
+        """(B, *shape) uint8 or float in [0, 255] -> (B, features), each layer by `apply`."""
         # Reordered while still one byte a pixel.
-        x = observations.contiguous(memory_format=torch.channels_last).to(torch.float32, copy=True).mul_(1 / 255)
+        x = channels_first(observations, self.shape).to(torch.float32, copy=True).mul_(1 / 255)
         for layer in self.convolutions:
             x = apply(layer, x)
         return apply(self.linear, x.flatten(1))

@@ -8,17 +8,23 @@ from collections.abc import Sequence
 import torch
 
 from neuralcore.errors import UserError, nearest
-from neuralcore.layers.convolution import NatureTrunk
+from neuralcore.layers.convolution import NatureTrunk, image_shape
 from neuralcore.layers.fourier import FourierBasis
 from neuralcore.layers.initial import InitialWeights
 from neuralcore.layers.mlp import MLP
+from neuralcore.layers.residual import ImpalaTrunk
 
-TRUNKS = ("mlp", "nature", "fourier")
+TRUNKS = ("mlp", "nature", "impala", "fourier")
 
 
 def trunk_for(shape: tuple[int, ...]) -> str:
-    """The name that fits an observation's shape: "nature" for images (C, H, W), "mlp" for all else."""
-    return "nature" if len(shape) == 3 and min(shape[1:]) >= 36 else "mlp"
+    """The name that fits an observation's shape.
+
+    "nature" for images (C, H, W) or (H, W, C) of 36x36 pixels or more, "impala" for smaller ones from 5x5 on, as its
+    kernels are 3x3; "mlp" for all else.
+    """
+    side = min(image_shape(shape)[1:]) if len(shape) == 3 else 0
+    return "nature" if side >= 36 else "impala" if side >= 5 else "mlp"
 
 
 def make_trunk(
@@ -28,20 +34,23 @@ def make_trunk(
     *,
     initial: InitialWeights = "fan_in",
     generator: torch.Generator | None = None,
-) -> MLP | NatureTrunk | FourierBasis:
+) -> MLP | NatureTrunk | ImpalaTrunk | FourierBasis:
     """The named trunk for observations of `shape`; `hidden` are the widths of its fully connected layers.
 
-    The Nature trunk takes exactly one width (512 in the paper), the MLP any number of them; the Fourier basis one,
-    its number of features.
+    The Nature trunk takes exactly one width (512 in the paper), the MLP and IMPALA's (256 in the paper) any
+    number of them; the Fourier basis one, its number of features.
     """
     if name == "mlp":
         return MLP(math.prod(shape), hidden, initial=initial, generator=generator)
     if name == "fourier" and len(hidden) == 1:
         return FourierBasis(math.prod(shape), hidden[0])
-    if name == "nature":
+    if name in ("nature", "impala"):
         if len(shape) != 3:
-            raise UserError(f"network 'nature' needs image observations (C, H, W), got shape {shape}: use 'mlp'")
+            raise UserError(f"network {name!r} needs image observations (C, H, W), got shape {shape}: use 'mlp'")
+        image = shape[0], shape[1], shape[2]
+        if name == "impala":
+            return ImpalaTrunk(image, hidden, initial=initial, generator=generator)
         if len(hidden) != 1:
             raise UserError(f"network 'nature' has one hidden layer (512 in the paper), got {list(hidden)}")
-        return NatureTrunk((shape[0], shape[1], shape[2]), hidden[0], initial=initial, generator=generator)
+        return NatureTrunk(image, hidden[0], initial=initial, generator=generator)
     raise UserError(f"unknown network {name!r}: {nearest(name, TRUNKS)}")

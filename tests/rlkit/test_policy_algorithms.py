@@ -132,6 +132,8 @@ CHANGES: dict[str, Any] = {
     "network": "mlp",  # the same as auto here; images are tested below
     "hidden": (16,),
     "initial_weights": "orthogonal",
+    "core": "lstm",
+    "core_width": 8,
     "discount": 0.5,
     "trace": 0.5,
     "optimizer": "adam",
@@ -168,6 +170,8 @@ def test_every_field_changes_something(name: str, field: str) -> None:
 
     if field == "network":
         assert train() == train(network="mlp")
+    elif field == "core_width":
+        assert train(core="lstm") != train(core="lstm", core_width=CHANGES[field])
     else:
         assert train() != train(**{field: CHANGES[field]})
 
@@ -182,6 +186,9 @@ def test_every_field_changes_something(name: str, field: str) -> None:
         ("a2c", {"learning_rate": 0.0}, "learning_rate must be above 0"),
         ("a2c", {"entropy_weight": -1.0}, "entropy_weight must be 0 or more"),
         ("ppo", {"clip": 0.0}, "clip must be above 0"),
+        ("a2c", {"core_width": 8}, "core_width 8 has no meaning for core 'none'"),
+        ("ppo", {"core": "lstm", "core_width": 0}, "core_width must be 1 or more, got 0"),
+        ("ppo", {"core": "lstm", "minibatch": 8}, "minibatch 8 is less than n_step 16: with a core"),
         ("ppo", {"minibatch": 65}, "minibatch 65 is more than a segment has: n_step 16 in each of 4"),
         ("reinforce", {"episodes": 0}, "episodes must be 1 or more"),
         ("reinforce-plain", {"value_weight": 0.7}, "value_weight 0.7 has no meaning without a baseline"),

@@ -98,3 +98,24 @@ def test_kill_9_and_the_same_command_gives_the_same_bytes(
     assert finish_despite_kills([*command, "killed"], Path("killed")) >= 1
     for file in ("agent/weights.safetensors", "metrics.jsonl"):
         assert (Path("whole") / file).read_bytes() == (Path("killed") / file).read_bytes(), file
+
+
+@pytest.mark.parametrize("name", ["a2c", "ppo"])
+def test_recurrent_agents_on_the_command_line(name: str, rlkit: Callable) -> None:
+    core = "--core", "lstm", "--core-width", "8", "--hidden", "16"
+    words = "--env", "GridWorld-v0", "--env-args", "layout=open_5x5", "--steps", "500", "--evaluate-episodes", "1"
+    rlkit("train", name, *words, *core, "--run", "r")
+    assert 'core = "lstm"' in Path("r/config.toml").read_text()
+    assert json.loads(Path("r/agent/agent.json").read_text())["architecture"]["lstm"] == 8
+    played = rlkit("evaluate", "r", "--episodes", "2")[0]
+    assert "mean return" in played
+    assert "exact" not in played
+    assert "a recurrent agent has none" in rlkit("evaluate", "r", "--discount", "0.9", code=2)[1]
+    assert "│ r " in rlkit("compare", "r")[0]
+    pytest.importorskip("imageio_ffmpeg")
+    assert "one episode" in rlkit("watch", "r", "--max-steps", "5")[0]
+
+
+def test_reinforce_and_dqn_have_no_core(rlkit: Callable) -> None:
+    for name in ("reinforce", "dqn"):
+        assert "unknown flag --core" in rlkit("train", name, "--env", "CartPole-v1", "--core", "lstm", code=2)[1]

@@ -39,6 +39,8 @@ CASES: dict[str, tuple[Callable, Any, str, dict[str, Any]]] = {
         {"vectorization_mode": "vector_entry_point"},
     ),
     "ppo, cart": (PPO, PPOConfig(n_step=20, minibatch=20, epochs=2, **SMALL), "CartPole-v1", {}),
+    "a2c, lstm": (A2C, A2CConfig(n_step=4, core="lstm", core_width=4, **SMALL), "CartPole-v1", {}),
+    "ppo, lstm": (PPO, PPOConfig(n_step=9, minibatch=9, core="lstm", core_width=4, **SMALL), "CartPole-v1", {}),
     "reinforce, cart": (REINFORCE, REINFORCEConfig(episodes=3, **SMALL), "CartPole-v1", {}),
     "ppo, pendulum": (
         PPO,

@@ -46,6 +46,18 @@ def test_reset_rows_are_no_transitions_and_not_counted() -> None:
     assert rollout.take_episodes() == []
 
 
+def test_episodes_begin_after_reset_rows_and_restarts() -> None:
+    rollout = Rollout(scripted(1, 3), seed=0)
+    begins = []
+    for _ in range(6):
+        begins.append(rollout.begins)
+        np.testing.assert_array_equal(begins[-1], (rollout.observations[:, 0] == 0))
+        rollout.step(np.zeros(2, int))
+    np.testing.assert_array_equal(np.array(begins).T, [[1, 0, 1, 0, 1, 0], [1, 0, 0, 0, 1, 0]])
+    rollout.restart(1)
+    assert rollout.begins.all()
+
+
 def test_truncated_is_not_terminated() -> None:
     rollout = Rollout(scripted(2, truncate=True), seed=0)
     steps = [rollout.step(np.zeros(1, int)) for _ in range(2)]

@@ -1,0 +1,98 @@
+"""Every algorithm with a network learns from small images, channels last and boolean as MinAtar's: IMPALA's trunk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import agents
+from rlkit import A2C, DQN, PPO, REINFORCE, A2CConfig, DQNConfig, PPOConfig, REINFORCEConfig
+
+SHARED: dict[str, Any] = {"num_envs": 2, "hidden": (16,)}
+POLICY: dict[str, Any] = {**SHARED, "final_learning_rate": None}
+MAKERS: dict[str, Any] = {
+    "a2c": (A2C, A2CConfig(n_step=4, **POLICY)),
+    "a2c-lstm": (A2C, A2CConfig(n_step=4, core="lstm", core_width=8, **POLICY)),
+    "ppo": (PPO, PPOConfig(n_step=8, minibatch=8, epochs=1, final_clip=None, **POLICY)),
+    "ppo-lstm": (
+        PPO,
+        PPOConfig(n_step=8, minibatch=8, epochs=1, final_clip=None, core="lstm", core_width=8, **POLICY),
+    ),
+    "reinforce": (REINFORCE, REINFORCEConfig(episodes=2, **SHARED)),
+    "dqn": (
+        DQN,
+        DQNConfig(replay_capacity=100, learning_starts=8, batch_size=8, target_every=4, epsilon_steps=30, **SHARED),
+    ),
+}
+
+
+class Bars(gym.Env):
+    """In each of 4 planes a column or a row of 9x7 pixels is lit; the first one's direction is the paid action."""
+
+    observation_space = gym.spaces.Box(0, 1, (9, 7, 4), np.bool_)
+    action_space = gym.spaces.Discrete(2)
+
+    def _seen(self) -> np.ndarray:
+        seen = np.zeros((9, 7, 4), bool)
+        self.paid = int(self.np_random.integers(2))
+        for plane in range(4):
+            is_column = self.paid if plane == 0 else int(self.np_random.integers(2))
+            at = int(self.np_random.integers(7))
+            seen[:, at, plane] |= bool(is_column)
+            seen[at, :, plane] |= not is_column
+        return seen
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        self.left = 5
+        return self._seen(), {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict]:
+        self.left -= 1
+        reward = float(action == self.paid)
+        return self._seen(), reward, self.left == 0, False, {}
+
+
+def bars(count: int) -> gym.vector.VectorEnv:
+    return gym.vector.SyncVectorEnv([Bars] * count, autoreset_mode=gym.vector.AutoresetMode.NEXT_STEP)
+
+
+def make(name: str, seed: int = 0) -> Any:
+    learner, config = MAKERS[name]
+    return learner(bars(2), config, seed=seed)
+
+
+def weights(agent: Any) -> bytes:
+    return b"".join(p.detach().contiguous().numpy().tobytes() for p in agent.network.parameters())
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_it_trains_goes_on_and_is_carried_away(name: str, tmp_path: Path) -> None:
+    options = {"checkpoint_every": 20, "report_every": 20}
+    whole, part, again = (make(name) for _ in range(3))
+    assert whole.agent.architecture["network"] == "impala"
+    before = weights(whole.agent)
+    whole.learn(50, folder=tmp_path / "whole", **options)
+    part.learn(20, folder=tmp_path / "part", **options)
+    again.learn(50, folder=tmp_path / "part", **options)
+    assert whole.steps == again.steps >= 50
+    assert weights(whole.agent) == weights(again.agent) != before
+    agent = agents.load(whole.agent.save(tmp_path / "agent"))
+    seen = np.random.default_rng(0).random((20, 9, 7, 4)) < 0.3
+    np.testing.assert_array_equal(agent.act(seen, deterministic=True), whole.agent.act(seen, deterministic=True))
+    assert agent.observation_space == Bars.observation_space
+
+
+@pytest.mark.learning
+def test_it_finds_the_bar() -> None:
+    config = PPOConfig(num_envs=8, n_step=32, minibatch=64, epochs=2, hidden=(32,), learning_rate=2e-3, discount=0.0)
+    learner = PPO(bars(8), config, seed=0)
+    learner.learn(3_000)
+    env = Bars()
+    env.reset(seed=1)
+    seen, paid = zip(*[(env._seen(), env.paid) for _ in range(100)])
+    assert (learner.agent.act(np.stack(seen), deterministic=True) == paid).mean() > 0.9
