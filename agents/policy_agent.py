@@ -16,6 +16,7 @@ from agents.q_agent import encode, observation_shape
 from neuralcore.errors import UserError
 from neuralcore.layers import LSTMCore, make_trunk
 from neuralcore.layers.initial import InitialWeights, fan_in_uniform, orthogonal
+from neuralcore.layers.quick import quick_heads
 from neuralcore.layers.rectified import Apply, rectified
 
 POLICY_SCALE = 0.01  # of the policy head's first weights: at the beginning all actions are about equally likely
@@ -140,6 +141,8 @@ class PolicyAgent:
             generator,
             lstm,
         )
+        trunk, policy, value = self.network.trunk, self.network.policy, self.network.value
+        self._quick = None if self.recurrent else quick_heads(trunk, policy, value)
         self._generator = np.random.default_rng(seed)
         self.begin()
 
@@ -170,8 +173,11 @@ class PolicyAgent:
             state: (N, 2, W) of the core, which is moved on in place; without one, all observations are first ones.
             begins: (N,) bool, whose observations are the first of an episode and meet the state zero; None: nobody's.
         """
+        encoded = encode(observations, self.observation_space, self.device)
+        if self._quick is not None and apply is rectified and self._quick.suits(len(encoded)):
+            both = self._quick(encoded)
+            return both[:, :-1], both[:, -1]
         with torch.no_grad():
-            encoded = encode(observations, self.observation_space, self.device)
             if state is None:
                 outputs, values = self.network(encoded, apply)
             else:

@@ -15,6 +15,7 @@ from agents.agent import Memoryless, is_single, likely, read_agent, write_agent
 from neuralcore.errors import UserError
 from neuralcore.layers import make_trunk
 from neuralcore.layers.initial import fan_in_uniform
+from neuralcore.layers.quick import quick_heads
 
 
 class QNetwork(nn.Module):
@@ -49,10 +50,11 @@ class QNetwork(nn.Module):
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """(B, *shape) -> (B, A)."""
         features = self.trunk(observations)
-        q = self.advantage(features)
-        if self.value is None:
-            return q
-        return self.value(features) + q - q.mean(dim=1, keepdim=True)
+        return self.combine(self.advantage(features), None if self.value is None else self.value(features))
+
+    def combine(self, advantage: Any, value: Any) -> Any:
+        """Values (B, A) from the streams (B, A) and (B, 1), tensors or arrays; not dueling, the first alone."""
+        return advantage if self.value is None else value + advantage - advantage.mean(1, keepdims=True)
 
 
 class QAgent(Memoryless):
@@ -92,6 +94,7 @@ class QAgent(Memoryless):
         self.network = QNetwork(
             observation_shape(observation_space), int(action_space.n), network, hidden, dueling, generator
         )
+        self._quick = quick_heads(self.network.trunk, self.network.advantage, self.network.value)
         self._generator = np.random.default_rng(seed)
 
     @property
@@ -101,8 +104,11 @@ class QAgent(Memoryless):
 
     def action_values(self, observations: np.ndarray) -> np.ndarray:
         """(N, …) observations -> (N, A) float32."""
+        encoded = encode(observations, self.observation_space, self.device)
+        if self._quick is not None and self._quick.suits(len(encoded)):
+            return self.network.combine(*np.split(self._quick(encoded), [int(self.action_space.n)], axis=1))
         with torch.inference_mode():
-            return self.network(encode(observations, self.observation_space, self.device)).float().cpu().numpy()
+            return self.network(encoded).float().cpu().numpy()
 
     def act(self, observations: Any, *, deterministic: bool = False) -> Any:
         """Actions for one observation or a batch; greedy if `deterministic`, else epsilon-greedy."""

@@ -76,8 +76,8 @@ class Adam(_Clipping, torch.optim.Adam):
         weights, means, squares, steps = self._flat
         for step in steps:
             step += 1
-        beta1, beta2 = group["betas"]
-        return adam(weights, gradients, means, squares, int(steps[0][0]), group["lr"], beta1, beta2, group["eps"], limit)
+        (beta1, beta2), count = group["betas"], int(steps[0][0])
+        return adam(weights, gradients, means, squares, count, group["lr"], beta1, beta2, group["eps"], limit)
 
 
 class RMSprop(_Clipping, torch.optim.RMSprop):

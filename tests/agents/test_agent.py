@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
 import agents
 from agents.agent import is_single, space_from_json, space_to_json
@@ -134,3 +136,21 @@ def test_importing_agents_is_light() -> None:
 
     code = "import sys, agents, rlkit, graphkit, neuralcore; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("rows", [1, 5, 40])
+@pytest.mark.parametrize("dueling", [False, True])
+def test_acting_gives_what_the_network_gives(dueling: bool, rows: int) -> None:
+    """Few rows go by op `perceptron`, many by torch; both see weights that change, and copies see their own."""
+    space = gym.spaces.Box(-1, 1, (3, 2), np.float32)
+    agent = agents.QAgent(space, gym.spaces.Discrete(4), network="mlp", hidden=[9, 7], dueling=dueling)
+    twin = copy.deepcopy(agent)
+    observations = np.random.default_rng(rows).normal(size=(rows, 3, 2)).astype(np.float32)
+    for _ in range(2):
+        expected = agent.network(torch.from_numpy(observations)).detach().numpy()
+        np.testing.assert_allclose(agent.action_values(observations), expected, rtol=1e-4, atol=1e-6)
+        before = twin.action_values(observations)
+        with torch.no_grad():
+            for parameter in agent.network.parameters():
+                parameter.mul_(1.5)
+        np.testing.assert_array_equal(twin.action_values(observations), before)
