@@ -28,11 +28,11 @@ import torch
 from agents.q_agent import QAgent, encode, observation_shape
 from neuralcore.checkpoint import Checkpoint, Shard
 from neuralcore.device import autocast, choose_device
+from neuralcore.kernels.q_learning import q_learning
 from neuralcore.layers.trunk import trunk_for
 from neuralcore.optimizers import Adam, RMSprop
 from neuralcore.schedules import linear
 from neuralcore.seeding import Generators
-from neuralcore.shape import match_shape
 from rlkit import loop
 from rlkit.dqn_config import DQNConfig
 from rlkit.environments import vector_env_of
@@ -43,50 +43,6 @@ from rlkit.replay import ReplayBuffer, Transitions
 from rlkit.rollout import Rollout
 
 
-def td_error(
-    q_tm1: torch.Tensor,
-    action_tm1: torch.Tensor,
-    reward_t: torch.Tensor,
-    discount_t: torch.Tensor,
-    q_target_t: torch.Tensor,
-    q_selector_t: torch.Tensor,
-) -> torch.Tensor:
-    """Q-learning's temporal-difference error, target - value; the gradient flows through q_tm1 alone.
-
-    Args:
-        q_tm1: (B, A) online values before the action. action_tm1: (B,) int64. reward_t: (B,).
-        discount_t: (B,), 0 where s_t is terminal.
-        q_target_t: (B, A) target-network values after it.
-        q_selector_t: (B, A) values whose argmax is rated: the target's own (DQN) or the online network's (double).
-
-    Returns:
-        (B,).
-    """
-    (batch, actions) = match_shape(q_tm1, -1, -1, name="q_tm1")
-    for name, array in (("action_tm1", action_tm1), ("reward_t", reward_t), ("discount_t", discount_t)):
-        match_shape(array, batch, name=name)
-    match_shape(q_target_t, batch, actions, name="q_target_t")
-    match_shape(q_selector_t, batch, actions, name="q_selector_t")
-    best_t = q_selector_t.argmax(dim=1, keepdim=True)
-    target = reward_t + discount_t * q_target_t.gather(1, best_t).squeeze(1)
-    return target.detach() - q_tm1.gather(1, action_tm1[:, None]).squeeze(1)
-
-
-def td_loss(error: torch.Tensor, clip: float | None, weight: torch.Tensor | None = None) -> torch.Tensor:
-    """Mean Huber loss of errors (B,): its gradient is the error clipped to [-clip, clip], as the paper has it.
-
-    A `weight` (B,) multiplies each loss (Schaul et al. 2016, algorithm 1, line 13).
-    """
-    if clip is None:
-        losses = 0.5 * error.square()
-    else:
-        losses = torch.nn.functional.huber_loss(error, torch.zeros_like(error), delta=clip, reduction="none")
-    if weight is None:
-        return losses.mean()
-    match_shape(weight, *error.shape, name="weight")
-    return (weight * losses).mean()
-
-
 @dataclass
 class _Totals:
     """Sums since the last report; kept as tensors so that no step waits for the device."""
@@ -94,10 +50,10 @@ class _Totals:
     updates: int = 0
     sums: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, **values: torch.Tensor) -> None:
+    def add(self, **values: Any) -> None:
         self.updates += 1
         for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value.detach()
+            self.sums[name] = self.sums.get(name, 0.0) + value
 
     def means(self) -> dict[str, float]:
         means = {name: float(value) / self.updates for name, value in self.sums.items()}
@@ -198,26 +154,37 @@ class DQN:
         config, space = self.config, self.env.single_observation_space
         observation_tm1 = encode(batch.observation_tm1, space, self.device)
         observation_t = encode(batch.observation_t, space, self.device)
-        action_tm1 = torch.from_numpy(batch.action_tm1 - int(self.agent.action_space.start)).to(self.device)
-        reward_t = torch.from_numpy(batch.reward_t).to(self.device)
-        discount_t = torch.from_numpy(batch.discount_t).to(self.device)
         with autocast(self.device, config.precision):
             with torch.no_grad():
                 q_target_t = self.target(observation_t).float()
                 q_selector_t = self.online(observation_t).float() if config.double else q_target_t
             q_tm1 = self.online(observation_tm1).float()
-        error = td_error(q_tm1, action_tm1, reward_t, discount_t, q_target_t, q_selector_t)
-        weight = None if batch.weight is None else torch.from_numpy(batch.weight).to(self.device)
-        loss = td_loss(error, config.error_clip, weight)
-        norm = gradient_step(self.optimizer, loss, self.learning_rate, config.max_gradient_norm)
+        learned = q_learning(
+            self.lend(q_tm1.detach()),
+            self.lend(batch.action_tm1 - int(self.agent.action_space.start)),
+            self.lend(batch.reward_t),
+            self.lend(batch.discount_t),
+            self.lend(q_target_t),
+            self.lend(q_selector_t),
+            self.lend(np.ones_like(batch.reward_t) if batch.weight is None else batch.weight),
+            config.error_clip,
+        )
+        gradient = torch.as_tensor(learned.gradient)
+        norm = gradient_step(self.optimizer, q_tm1, self.learning_rate, config.max_gradient_norm, gradient)
         if self.replay.priorities is not None and batch.place is not None:
-            self.replay.priorities.learned(batch.place, error.detach().cpu().numpy())  # waits for the device
+            self.replay.priorities.learned(batch.place, torch.as_tensor(learned.errors).cpu().numpy())  # waits
         self.updates += 1
         if self.updates % config.target_every == 0:
             with torch.no_grad():
                 for slow, fast in zip(self.target.parameters(), self.online.parameters()):
                     slow.lerp_(fast, config.target_rate)
-        self._totals.add(loss=loss, q=q_tm1.mean(), gradient_norm=norm)
+        self._totals.add(loss=learned.losses.mean(), q=q_tm1.detach().mean(), gradient_norm=norm)
+
+    def lend(self, array: np.ndarray | torch.Tensor) -> Any:
+        """An array as ops take it: of NumPy on the CPU, a tensor on a GPU."""
+        if self.device.type == "cpu":
+            return array.numpy() if isinstance(array, torch.Tensor) else array
+        return torch.as_tensor(array).to(self.device)
 
     @property
     def epsilon(self) -> float:

@@ -9,12 +9,17 @@ from neuralcore.optimizers import Adam, RMSprop
 
 
 def gradient_step(
-    optimizer: Adam | RMSprop, loss: torch.Tensor, learning_rate: float, max_norm: float | None
+    optimizer: Adam | RMSprop,
+    loss: torch.Tensor,
+    learning_rate: float,
+    max_norm: float | None,
+    gradient: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Move the optimiser's parameters down the gradient of a loss.
 
     Args:
-        loss: scalar. learning_rate: of this step.
+        loss: scalar; or anything, if the `gradient` of a loss by it is known, of its shape.
+        learning_rate: of this step.
         max_norm: gradients of a larger L2 norm, all of them taken as one vector, are scaled down to it.
 
     Returns:
@@ -24,5 +29,5 @@ def gradient_step(
     group["lr"] = learning_rate
     optimizer.zero_grad(set_to_none=True)
     with flushed_denormals():
-        loss.backward()
+        loss.backward(gradient)
     return optimizer.clipped_step(max_norm)

@@ -30,6 +30,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "epsilon_greedy": ("reference", "cpu"),
     "perceptron": ("reference", "cpu"),
     "predecessors": ("reference", "cpu"),
+    "q_learning": ("reference", "cpu", "cuda"),
     "returns": ("reference", "cpu", "cuda"),
     "rmsprop": ("reference", "cpu"),
     "row_adagrad": ("reference", "cpu", "cuda"),

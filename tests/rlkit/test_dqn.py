@@ -5,11 +5,10 @@ import mmap
 
 import numpy as np
 import pytest
-import torch
 
 import agents
 from neuralcore.errors import UserError
-from rlkit.dqn import DQN, DQNConfig, td_error, td_loss
+from rlkit.dqn import DQN, DQNConfig
 from rlkit.environments import make_vector_env
 
 SMALL = DQNConfig(
@@ -31,30 +30,6 @@ PRIORITISED = dataclasses.replace(SMALL, prioritised=True)
 
 def weights(dqn: DQN) -> bytes:
     return b"".join(p.detach().numpy().tobytes() for p in dqn.online.parameters())
-
-
-def test_td_error_by_hand() -> None:
-    q_tm1 = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
-    q_target = torch.tensor([[10.0, 20.0], [30.0, 40.0]])
-    selector = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    arguments = torch.tensor([0, 1]), torch.tensor([0.5, 1.0]), torch.tensor([0.9, 0.0])
-    # 0.5 + 0.9·20 - 1 = 17.5;  1 + 0·40 - 4 = -3
-    assert td_error(q_tm1, *arguments, q_target, q_target).tolist() == pytest.approx([17.5, -3.0])
-    # Double: the selector prefers action 0 in the first row, rated 10 by the target.
-    error = td_error(q_tm1, *arguments, q_target, selector)
-    assert error.tolist() == pytest.approx([8.5, -3.0])
-    td_loss(error, 1.0).backward()
-    assert q_tm1.grad is not None
-    np.testing.assert_allclose(q_tm1.grad, [[-0.5, 0.0], [0.0, 0.5]])  # clipped to ±1, over a batch of two
-    assert td_loss(torch.tensor([3.0, 0.5]), 1.0) == pytest.approx((2.5 + 0.125) / 2)
-    assert td_loss(torch.tensor([3.0, 1.0]), None) == pytest.approx(2.5)
-    weight = torch.tensor([0.5, 1.0])
-    assert td_loss(torch.tensor([3.0, 0.5]), 1.0, weight) == pytest.approx((0.5 * 2.5 + 0.125) / 2)
-    assert td_loss(torch.tensor([3.0, 1.0]), None, weight) == pytest.approx((0.5 * 4.5 + 0.5) / 2)
-    with pytest.raises(ValueError, match="weight has shape"):
-        td_loss(torch.zeros(2), None, weight[:, None])
-    with pytest.raises(ValueError, match="reward_t has shape"):
-        td_error(q_tm1, torch.tensor([0, 1]), torch.zeros(2, 1), torch.zeros(2), q_target, q_target)
 
 
 @pytest.mark.parametrize(
