@@ -42,8 +42,10 @@ def perceptron(
     _, width = match_shape(x, -1, -1, name="x")
     if not 1 <= heads <= len(weights) or len(weights) != len(biases):
         raise ValueError(f"{len(weights)} weights and {len(biases)} biases do not make a network of {heads} heads")
+    hidden = len(weights) - heads
     for index, (weight, bias) in enumerate(zip(weights, biases)):
-        (outputs,) = match_shape(weight, -1, width, name=f"weights[{index}]")
-        match_shape(bias, outputs, name=f"biases[{index}]")
-        width = outputs if index < len(weights) - heads else width
+        if weight.ndim != 2 or weight.shape[1] != width or bias.shape != weight.shape[:1]:  # quicker than match_shape
+            match_shape(weight, -1, width, name=f"weights[{index}]")
+            match_shape(bias, weight.shape[0], name=f"biases[{index}]")
+        width = weight.shape[0] if index < hidden else width
     return kernels.implementation("perceptron", implementation, x)(x, weights, biases, heads)
