@@ -51,15 +51,18 @@ class _Clipping:
             if not state:
                 state["step"] = torch.zeros(())
                 state |= {name: torch.zeros_like(parameter) for name in self._state_names}
-            for name in self._state_names:  # what was loaded may lie in another order of memory
-                if state[name].stride() != parameter.stride():
-                    state[name] = torch.empty_like(parameter).copy_(state[name])
         arrays = [tuple(flat(s[name], p) for s, p in zip(states, parameters)) for name in self._state_names]
         return (tuple(flat(p, p) for p in parameters), *arrays, tuple(s["step"].view(-1).numpy() for s in states))
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """As torch's."""
+        """As torch's, but that the state then lies in memory as its weights do.
+
+        Torch's fused step and ours take both by their order in memory, and that of channels-last weights is another.
+        """
         super().load_state_dict(state_dict)  # type: ignore[misc]
+        for parameter, state in self.state.items():  # type: ignore[attr-defined]
+            for name in self._state_names:
+                state[name] = torch.empty_like(parameter).copy_(state[name])
         self._flat = None
 
 

@@ -15,7 +15,6 @@ algorithms). A smaller learning rate or bounded features help.
 The features are those of `rlkit.linear_features`. Of Fourier features, the step of feature c is alpha / max(|c|, 1)
 (Konidaris et al. 2011, section 3), so that the quick cosines learn slowly.
 
-A checkpoint ends the open episodes as a time limit would; nothing is open to learn from, so nothing is lost.
 Axes: N environments, A actions, D features.
 """
 
@@ -82,9 +81,8 @@ class LinearQ:
         """Act once in every environment and learn from it."""
         phi_tm1 = features(self._agent, self.rollout.observations)
         uniforms = self.generators.numpy("exploration").random(len(phi_tm1))
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # diverging weights are reported by the loop, with a remedy
+        # Diverging weights are reported by the loop, with a remedy.
+        with np.errstate(over="ignore", invalid="ignore"):
             action_tm1 = epsilon_greedy(phi_tm1 @ self.weights.T, np.arange(len(phi_tm1)), self.epsilon, uniforms)
             step = self.rollout.step(action_tm1 + self._agent.action_space.start)
             self.steps += int(np.count_nonzero(step.transition))
@@ -146,7 +144,7 @@ class LinearQ:
         self.rollout.restart(number)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
-        """Everything needed to go on but the open episodes, as plain values and a shard of arrays."""
+        """Everything needed to go on but the rollout, as plain values and a shard of arrays."""
         counters = {
             "steps": self.steps,
             "sums": [self._updates, self._error_sum, self._value_sum],
@@ -164,10 +162,10 @@ class LinearQ:
         self.generators.restore(checkpoint.state["generators"])
 
     def save(self, folder: str | Path) -> Path:
-        """Write a checkpoint; `load` goes on from it with new episodes."""
+        """Write a checkpoint of everything; `load` goes on from it."""
         return loop.save(self, folder)
 
-    def load(self, folder: str | Path) -> LinearQ:
-        """Go on from the newest good checkpoint in a folder; returns self."""
-        loop.load(self, folder)
+    def load(self, folder: str | Path, *, new_episodes: bool = False) -> LinearQ:
+        """Go on from the newest good checkpoint in a folder; returns self. See `rlkit.loop.train`."""
+        loop.load(self, folder, new_episodes=new_episodes)
         return self

@@ -204,13 +204,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, arrays: dict[str, np.nda
     """Give an optimiser the state that `optimizer_arrays` took."""
     import torch
 
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, array in arrays.items():
         index, name = key.split(".", 1)
-        value, parameter = torch.from_numpy(array.copy()), parameters[int(index)]
-        if value.shape == parameter.shape:
-            # Adam's fused step takes both by their order in memory, which is another one in channels-last weights.
-            value = torch.empty_like(parameter, dtype=value.dtype, device="cpu").copy_(value)
-        state.setdefault(int(index), {})[name] = value
+        state.setdefault(int(index), {})[name] = torch.from_numpy(array.copy())
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
