@@ -152,7 +152,9 @@ def read_file(path: str | Path, observation_space: gym.Space, action_space: gym.
     except FileNotFoundError:
         raise UserError(f"{path} is missing: rlkit collect writes data sets") from None
     except Exception as error:  # what safetensors raises derives from Exception alone
-        raise UserError(f"{path}: cannot be read as arrays ({error}): save it without objects") from None
+        raise UserError(
+            f"{path}: cannot be read as arrays ({error}): write it with numpy.savez or safetensors, without objects"
+        ) from None
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
         raise UserError(f"{path} has no array {missing[0]!r}: it needs {', '.join(ARRAYS)}")
@@ -165,11 +167,13 @@ def read_file(path: str | Path, observation_space: gym.Space, action_space: gym.
 
 def _read(path: Path) -> Mapping[str, np.ndarray]:
     if path.suffix == ".npz":
-        try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with open(path, "rb") as stream:
+            # NumPy takes anything else for a pickle, and tells how to open it all the same.
+            if not zipfile.is_zipfile(stream):
+                raise ValueError("it is damaged, or no .npz file")
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as file:
                 return {name: file[name] for name in file.files if name in ARRAYS}
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"it is damaged: {error}") from None
     if path.suffix == ".safetensors":
         from safetensors.numpy import load
 

@@ -256,6 +256,8 @@ def test_files_from_elsewhere(tmp_path: Path) -> None:
     for name in ("d.npz", "d.safetensors"):
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:200])
         refused(r"cannot be read as arrays", name=name)
+    (tmp_path / "text.npz").write_text("a,b\n1\n")
+    refused(r"cannot be read as arrays \(it is damaged, or no .npz file\)", name="text.npz")
 
 
 def rlkit(*words: str, code: int = 0) -> None:
