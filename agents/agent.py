@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import gymnasium as gym
 import numpy as np
 
+from agents import pretrained
 from neuralcore.checkpoint import read_arrays, write_arrays, write_text
 from neuralcore.errors import UserError, nearest
 
@@ -81,14 +82,15 @@ def likely(greedy: np.ndarray, actions: int, epsilon: float = 0.0) -> np.ndarray
 def load(folder: str | Path) -> Agent:
     """The agent in a folder, whatever its class; a run folder is searched for its `agent/`.
 
+    Args:
+        folder: a path, or `pretrained:<name>` for an agent that is shipped (`agents.pretrained`).
+
     Raises:
         UserError: there is no agent, it was written by another version, or a file is not as it was written.
     """
     import agents
 
-    folder = Path(folder)
-    if not (folder / "agent.json").is_file() and (folder / "agent" / "agent.json").is_file():
-        folder = folder / "agent"
+    folder = agent_folder(pretrained.resolve(folder))
     description = _describe(folder)
     known = [name for name in agents.__all__ if name.endswith("Agent") and name != "Agent"]
     if description.get("class") not in known:
@@ -97,6 +99,33 @@ def load(folder: str | Path) -> Agent:
             f"{nearest(str(description.get('class')), known)}"
         )
     return getattr(agents, description["class"]).load(folder)
+
+
+def agent_folder(folder: Path) -> Path:
+    """The folder itself, or a run folder's `agent/`."""
+    inner = folder / "agent"
+    return inner if not (folder / "agent.json").is_file() and (inner / "agent.json").is_file() else folder
+
+
+def repack(folder: Path, out: Path, weights: Literal["float32", "float16"]) -> Path:
+    """Write an agent's folder once more, its float32 weights in another precision; `load` gives float32 again.
+
+    Raises:
+        UserError: there is no agent; a weight is too large for 16 bits.
+    """
+    description = _describe(agent_folder(folder))
+    description, arrays = read_agent(agent_folder(folder), description["class"])
+    with np.errstate(over="ignore"):  # it becomes infinite, which is told below
+        packed = {name: a.astype(weights) if a.dtype == np.float32 else a for name, a in arrays.items()}
+    for name, array in packed.items():
+        if array.dtype == np.float16 and not np.isfinite(array).all():
+            raise UserError(
+                f"{folder}: a weight of {name} is too large for 16 bits: export it with --weights float32"
+            )
+    written = {"format", "class", "observation_space", "action_space", "weights_sha256", "weights"}
+    details = {key: value for key, value in description.items() if key not in written}
+    spaces = description["observation_space"], description["action_space"]
+    return write_agent(out, description["class"], *spaces, packed, {**details, "weights": weights})
 
 
 def write_agent(
@@ -124,13 +153,18 @@ def write_agent(
 
 
 def read_agent(folder: str | Path, class_name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The description (its spaces rebuilt) and the arrays of an agent folder, hashes verified."""
+    """The description (its spaces rebuilt) and the arrays of an agent folder, hashes verified.
+
+    Weights stored in 16 bits come back as the float32 they stand for.
+    """
     folder = Path(folder)
     description = _describe(folder)
     if description.get("class") != class_name:
         raise UserError(f"{folder} holds a {description.get('class')}, not a {class_name}: use agents.load")
     try:
         arrays = read_arrays(folder / "weights.safetensors", description["weights_sha256"])
+        if description.get("weights") == "float16":
+            arrays = {name: a.astype(np.float32) if a.dtype == np.float16 else a for name, a in arrays.items()}
         description["observation_space"] = space_from_json(description["observation_space"])
         description["action_space"] = space_from_json(description["action_space"])
     except (OSError, ValueError, KeyError) as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 import tyro
 
+from agents import pretrained
 from neuralcore.errors import UserError
 
 
@@ -21,7 +22,7 @@ class EvaluateArguments:
     """
 
     run: tyro.conf.Positional[str]
-    """run folder or agent folder"""
+    """run folder, agent folder, or pretrained:pong_a2c"""
     env: str = ""
     """environment id; by default the run's own"""
     env_args: tuple[str, ...] = ()
@@ -43,11 +44,12 @@ class WatchArguments:
     """Film one episode of a trained agent."""
 
     run: tyro.conf.Positional[str]
-    """run folder or agent folder"""
+    """run folder, agent folder, or pretrained:pong_a2c"""
     env: str = ""
     """environment id; by default the run's own"""
     out: str = ""
-    """film, an .mp4 or .gif file; by default <run>/video/episode.mp4, or .gif without ffmpeg"""
+    """film, an .mp4 or .gif file; by default video/episode.mp4, or .gif without ffmpeg, in the run folder,
+    or for a pretrained agent in runs/<name>"""
     seed: int = 10_000
     """of the environment"""
     max_steps: int = 20_000
@@ -57,20 +59,22 @@ class WatchArguments:
 
 
 def evaluate(arguments: EvaluateArguments) -> int:
-    """Run `rlkit evaluate`."""
+    """Play whole episodes with a trained agent and print its mean return with an interval."""
     import agents
     from neuralcore.checkpoint import write_arrays, write_text
+    from neuralcore.device import set_threads
     from rlkit import evaluation
     from rlkit.drawing import check_picture
 
     if arguments.plot is not None:
         check_picture(arguments.plot)
-    run = Path(arguments.run)
+    set_threads(1)  # as in training: more mostly wait for each other
+    run = pretrained.resolve(arguments.run)
     agent = agents.load(run)
     env, env_args = _environment(run, arguments.env, arguments.env_args)
     exact = _exact(agent, env, env_args, arguments)
-    row: dict[str, Any] = {"env": env, "seed": arguments.seed}
-    is_run = (run / "config.toml").is_file()
+    row: dict[str, Any] = {"env": env, **_trained_steps(run), "seed": arguments.seed}
+    is_run = (run / "config.toml").is_file() and run == Path(arguments.run)
     if arguments.episodes or exact is None:
         result = evaluation.evaluate(
             agent,
@@ -106,7 +110,7 @@ def _exact(agent: Any, env: str, env_args: dict[str, Any], arguments: EvaluateAr
     try:
         if is_tabular(environment) and not agent.recurrent:
             given = arguments.discount
-            discount = _trained_discount(Path(arguments.run)) if given is None else given
+            discount = _trained_discount(pretrained.resolve(arguments.run)) if given is None else given
             return evaluate_exactly(agent, environment, discount=discount, deterministic=not arguments.stochastic)
     finally:
         environment.close()
@@ -115,6 +119,13 @@ def _exact(agent: Any, env: str, env_args: dict[str, Any], arguments: EvaluateAr
             why = "a recurrent agent has none" if agent.recurrent else f"{env} carries no model"
             raise UserError(f"--{flag} is for the exact value, and {why}: leave it out")
     return None
+
+
+def _trained_steps(run: Path) -> dict[str, int]:
+    """The transitions that the run's agent was trained for, where an earlier evaluation says so."""
+    path = run / "evaluation.json"
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {"steps": earlier["steps"]} if "steps" in earlier else {}
 
 
 def _trained_discount(run: Path) -> float:
@@ -127,13 +138,17 @@ def _trained_discount(run: Path) -> float:
 
 
 def watch(arguments: WatchArguments) -> int:
-    """Run `rlkit watch`."""
+    """Film one episode of a trained agent."""
     import agents
+    from neuralcore.device import set_threads
     from rlkit.video import default_film, record_video
 
-    agent = agents.load(arguments.run)
-    env, env_args = _environment(Path(arguments.run), arguments.env)
-    path = Path(arguments.out or Path(arguments.run) / "video" / default_film())
+    set_threads(1)
+    run = pretrained.resolve(arguments.run)
+    agent = agents.load(run)
+    env, env_args = _environment(run, arguments.env)
+    home = run if run == Path(arguments.run) else Path("runs") / run.name  # what is shipped is not written to
+    path = Path(arguments.out or home / "video" / default_film())
     result = record_video(
         agent,
         env,

@@ -192,6 +192,23 @@ def safe(env_id: str) -> str:
     return env_id.replace("/", "-").replace(":", "-")
 
 
+def preset_of(settings: dict[str, Any]) -> str:
+    """The preset that trains as a run's `config.toml` does, but for seed, length, folder and comfort; "" if none."""
+    cls = _arguments_class(settings["algorithm"])
+    same = ("env", "env_args", table_of(settings["algorithm"]))
+
+    def training(values: dict[str, Any], source: Path | None) -> dict[str, Any]:
+        values = {key: value for key, value in values.items() if key != "algorithm"}
+        mapping = to_mapping(from_mapping(cls, values, source))
+        return {key: mapping[key] for key in same}
+
+    for path in sorted(preset_folder().glob("rl/*.toml")):
+        values = read_toml(path)
+        if values.get("algorithm") == settings["algorithm"] and training(values, path) == training(settings, None):
+            return f"configs/rl/{path.name}"
+    return ""
+
+
 def _hint_at_preset(arguments: TrainArguments, algorithm: str, config: Any) -> None:
     """DQN's defaults are for Atari and do not suit a cart and a pole: name the preset for the environment, if any."""
     if config != type(config)():
