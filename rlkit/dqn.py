@@ -12,6 +12,7 @@ Numbered differences from the paper, all of them choices of the config:
 4. `optimizer = "adam"` and a learning rate that may fall in a straight line.
 5. `num_envs` environments step together; updates are counted in transitions, as the paper counts them.
 6. `prioritised`: transitions are drawn by their last error, weighted in the loss (Schaul et al. 2016).
+7. `updates_at_once`: updates that have come due may wait until there are many, which is faster for small networks.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ from rlkit.gradient_step import gradient_step
 from rlkit.loop import optimizer_arrays, restore_optimizer
 from rlkit.replay import ReplayBuffer, Transitions
 from rlkit.rollout import Rollout
+
+MOST_TOGETHER = 1024  # transitions valued in one pass of the target network: their activations stay in the cache
 
 
 @dataclass
@@ -127,9 +130,9 @@ class DQN:
         step = self.rollout.step(actions)
         self.replay.add(step)
         self.steps += int(step.transition.sum())
-        due = (self.steps - self.config.learning_starts) // self.config.train_every
-        while self.updates < due:
-            self.update(self.sample())
+        due = (self.steps - self.config.learning_starts) // self.config.train_every - self.updates
+        if due >= self.config.updates_at_once:
+            self.improve(due)
 
     def _act(self, observations: np.ndarray) -> np.ndarray:
         space, generator = self.agent.action_space, self.generators.numpy("exploration")
@@ -138,10 +141,29 @@ class DQN:
         greedy = self.agent.action_values(observations).argmax(axis=1)
         return space.start + epsilon_greedy(greedy, int(space.n), self.epsilon, generator)
 
-    def sample(self) -> Transitions:
-        """A batch from the replay buffer, as the config wants it."""
+    def improve(self, updates: int) -> None:
+        """Do so many updates, each on transitions drawn for it.
+
+        Those between two copies into the target network need not wait for each other's transitions, unless errors
+        are priorities: they are drawn together, and the target network values them together.
+        """
+        config = self.config
+        while updates > 0:
+            together = min(updates, config.target_every - self.updates % config.target_every)
+            together = 1 if config.prioritised else min(together, max(1, MOST_TOGETHER // config.batch_size))
+            drawn = self.sample(together)
+            observation_t = encode(drawn.observation_t, self.env.single_observation_space, self.device)
+            with torch.no_grad(), autocast(self.device, config.precision):
+                q_target_t = self.target(observation_t).float()
+            for start in range(0, together * config.batch_size, config.batch_size):
+                part = slice(start, start + config.batch_size)
+                self.update(drawn.part(part), observation_t[part], q_target_t[part])
+            updates -= together
+
+    def sample(self, batches: int = 1) -> Transitions:
+        """Batches from the replay buffer, one after the other, as the config wants them."""
         return self.replay.sample(
-            self.config.batch_size,
+            batches * self.config.batch_size,
             self.generators.numpy("replay"),
             discount=self.config.discount,
             n_step=self.config.n_step,
@@ -149,14 +171,17 @@ class DQN:
             importance_exponent=self.importance,
         )
 
-    def update(self, batch: Transitions) -> None:
-        """One gradient step on a batch of transitions, whose errors become their priorities."""
-        config, space = self.config, self.env.single_observation_space
-        observation_tm1 = encode(batch.observation_tm1, space, self.device)
-        observation_t = encode(batch.observation_t, space, self.device)
+    def update(self, batch: Transitions, observation_t: torch.Tensor, q_target_t: torch.Tensor) -> None:
+        """One gradient step on a batch of transitions, whose errors become their priorities.
+
+        Args:
+            batch: B transitions. observation_t: (B, …) theirs, encoded. q_target_t: (B, A) the target network's
+                values there.
+        """
+        config = self.config
+        observation_tm1 = encode(batch.observation_tm1, self.env.single_observation_space, self.device)
         with autocast(self.device, config.precision):
             with torch.no_grad():
-                q_target_t = self.target(observation_t).float()
                 q_selector_t = self.online(observation_t).float() if config.double else q_target_t
             q_tm1 = self.online(observation_tm1).float()
         learned = q_learning(

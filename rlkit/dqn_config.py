@@ -42,6 +42,8 @@ class DQNConfig:
     """transitions before the first update (paper: 50,000)"""
     train_every: int = 4
     """transitions between two updates (paper: 4)"""
+    updates_at_once: int = 1
+    """updates that wait for each other and are then done in a row; small networks are faster so (paper: 1)"""
     batch_size: int = 32
     """transitions in an update (paper: 32)"""
     target_every: int = 10_000
@@ -76,7 +78,7 @@ class DQNConfig:
         return from_mapping(cls, read_toml(file).get("dqn", {}), file)
 
     def __post_init__(self) -> None:
-        for name in ("num_envs", "n_step", "train_every", "batch_size", "target_every"):
+        for name in ("num_envs", "n_step", "train_every", "updates_at_once", "batch_size", "target_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
         if not 0.0 < self.target_rate <= 1.0:

@@ -50,6 +50,10 @@ class Transitions:
     weight: np.ndarray | None = None
     place: np.ndarray | None = None
 
+    def part(self, rows: slice) -> Transitions:
+        """Some of them."""
+        return Transitions(*(None if a is None else a[rows] for a in vars(self).values()))  # type: ignore[arg-type]
+
 
 class ReplayBuffer:
     """A ring of vector steps.

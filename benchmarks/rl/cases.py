@@ -226,6 +226,7 @@ CASES = {
             "replay_capacity": 100_000,
             "learning_starts": 1_000,
             "train_every": 2,
+            "updates_at_once": 128,
             "batch_size": 64,
             "target_every": 128,
             "optimizer": "adam",
@@ -250,8 +251,8 @@ CASES = {
         contenders=(OURS, SB3),
         planned=50_000,
         remark=(
-            "the peer's 128 updates after every 256 transitions are one after every 2 in ours; its target network "
-            "is copied every 10 transitions, which changes it once in 256: every 128 updates in ours"
+            "128 updates after every 256 transitions; the peer's target network is copied every 10 transitions, which "
+            "changes it once in 256: every 128 updates in ours"
         ),
     ),
 }

@@ -5,11 +5,13 @@ import mmap
 
 import numpy as np
 import pytest
+import torch
 
 import agents
 from neuralcore.errors import UserError
 from rlkit.dqn import DQN, DQNConfig
 from rlkit.environments import make_vector_env
+from rlkit.replay import Transitions
 
 SMALL = DQNConfig(
     num_envs=4,
@@ -121,6 +123,7 @@ CHANGES = {
     "replay_capacity": 100,
     "learning_starts": 128,
     "train_every": 3,
+    "updates_at_once": 8,
     "batch_size": 16,
     "target_every": 7,
     "target_rate": 0.5,
@@ -182,13 +185,49 @@ def test_importance_rises_to_one_at_the_planned_end() -> None:
     assert found == pytest.approx([0.4, 0.7, 1.0, 1.0])
 
 
+def drawn_by(dqn: DQN, updates: int = 1) -> list[Transitions]:
+    """What so many updates draw next, in batches; they will then draw just that."""
+    drawn = [dqn.sample() for _ in range(updates)]
+    left = list(drawn)
+
+    def sample(batches: int = 1) -> Transitions:
+        parts = [vars(left.pop(0)) for _ in range(batches)]
+        joined = {n: np.concatenate([p[n] for p in parts]) if parts[0][n] is not None else None for n in parts[0]}
+        return Transitions(**joined)
+
+    dqn.sample = sample  # type: ignore[method-assign]
+    return drawn
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"double": True, "dueling": True}, {"target_rate": 0.3, "target_every": 2}], ids=str
+)
+def test_updates_at_once_are_the_updates_one_by_one(change: dict) -> None:
+    config = dataclasses.replace(SMALL, updates_at_once=8, **{"target_every": 5, **change})
+    together, alone = (DQN("CartPole-v1", config, seed=0) for _ in range(2))
+    for dqn in (together, alone):
+        while dqn.updates < 8:
+            assert dqn.updates == 0
+            dqn.advance()
+        assert dqn.updates in (8, 9)
+        drawn_by(dqn, 11)
+    together.improve(11)
+    for _ in range(11):
+        alone.improve(1)
+    for ours, theirs in zip(together.online.parameters(), alone.online.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    for ours, theirs in zip(together.target.parameters(), alone.target.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    assert together.metrics() == pytest.approx(alone.metrics(), rel=1e-4)
+
+
 def test_priorities_follow_the_errors() -> None:
     """With a network that is not changed any more, every priority drawn is the size of its error, plus the floor."""
     config = dataclasses.replace(PRIORITISED, learning_rate=1e-30, priority_exponent=1.0, priority_floor=0.25)
     dqn = DQN("CartPole-v1", config, seed=0)
     dqn.learn(400)
-    batch = dqn.sample()
-    dqn.update(batch)
+    (batch,) = drawn_by(dqn)
+    dqn.improve(1)
     assert dqn.replay.priorities is not None
     q_tm1, q_t = (dqn.agent.action_values(o) for o in (batch.observation_tm1, batch.observation_t))
     target = batch.reward_t + batch.discount_t * q_t.max(axis=1)
