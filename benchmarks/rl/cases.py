@@ -251,8 +251,8 @@ CASES = {
         contenders=(OURS, SB3),
         planned=50_000,
         remark=(
-            "128 updates after every 256 transitions; the peer's target network is copied every 10 transitions, which "
-            "changes it once in 256: every 128 updates in ours"
+            "128 updates after every 256 transitions; the peer's target network is copied every 10 transitions, "
+            "which changes it once in 256: every 128 updates in ours"
         ),
     ),
 }
