@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from graphkit.embed_config import EmbedConfig
-from neuralcore.config import find_config, from_mapping, parse, read_toml, to_mapping
+from neuralcore.config import defaults, find_config, from_mapping, parse, read_toml, to_mapping
 
 if TYPE_CHECKING:
     from graphkit.evaluation import Ranking
@@ -76,7 +76,8 @@ def embed(arguments: EmbedArguments) -> int:
     print(f"{arguments.graph}: {graph}")
     threads = set_threads(arguments.threads)
     embedding = GraphEmbedding(graph, arguments.config, seed=arguments.seed)
-    with RunFolder(run, kept, may_differ=("run", "threads", "config.epochs")) as folder:
+    may_differ = ("run", "threads", "config.epochs")
+    with RunFolder(run, kept, may_differ, defaults(EmbedArguments)) as folder:
         done = folder.checkpoints.steps()
         if done:
             print(f"{run}: going on from epoch {done[-1]}")

@@ -87,7 +87,7 @@ class WordVectors:
         from graphkit.corpus import Corpus
         from graphkit.samples import resolve
         from graphkit.vocabulary import Vocabulary
-        from neuralcore.config import to_mapping
+        from neuralcore.config import defaults, to_mapping
         from neuralcore.run_folder import RunFolder
         from neuralcore.telemetry import Telemetry
 
@@ -101,7 +101,8 @@ class WordVectors:
                 folder = Path(run)
                 kept = {"corpus": [str(c) for c in named], "run": str(run), "config": to_mapping(config)}
                 may_differ = ("run", "config.threads", "config.checkpoint_every")
-                store = stack.enter_context(RunFolder(folder, kept, may_differ)).checkpoints
+                keeping = RunFolder(folder, kept, may_differ, {"config": defaults(SkipGramConfig)})
+                store = stack.enter_context(keeping).checkpoints
                 if vocabulary.total > IN_MEMORY:
                     file = folder / "ids.npy"
                     stack.callback(file.unlink, missing_ok=True)

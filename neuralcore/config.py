@@ -2,7 +2,8 @@
 
 A config is a frozen dataclass beside its algorithm; its field docstrings are the `--help`. A TOML file names some
 of its fields, flags name others, and what comes out is checked the same way whichever door a value came through.
-TOML rather than YAML because YAML reads `1e-4` as a string.
+TOML rather than YAML because YAML reads `1e-4` as a string. TOML has no null: where a field may be None, the
+string "None" stands for it, which is tyro's word on the command line.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from typing import Any, TypeVar
 from neuralcore.errors import UserError, nearest
 
 T = TypeVar("T")
+
+NONE = "None"  # in TOML and on the command line
 
 
 def preset_folder() -> Path:
@@ -106,6 +109,8 @@ def _checked(value: Any, hint: Any, key: str, source: Path | None) -> Any:
         if origin is typing.Literal:
             return value in parts, value
         if origin in (typing.Union, types.UnionType):
+            if type(None) in parts and value == NONE:
+                return True, None
             return next(((True, v) for ok, v in (fits(value, p) for p in parts) if ok), (False, value))
         if origin is tuple:
             if not isinstance(value, (list, tuple)):
@@ -193,19 +198,32 @@ def _flags(cls: Any) -> list[str]:
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
-    """A dataclass as plain values; fields that are None are left out, as TOML has no null."""
+    """A dataclass as plain values."""
+    return {field.name: _plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
+
+
+def defaults(cls: type) -> dict[str, Any]:
+    """The plain values of those of a dataclass's fields that need not be given."""
     out: dict[str, Any] = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            out[field.name] = to_mapping(value)
-        elif value is not None:
-            out[field.name] = list(value) if isinstance(value, tuple) else value
+    for field in dataclasses.fields(cls):
+        if field.default is not dataclasses.MISSING:
+            out[field.name] = _plain(field.default)
+        elif field.default_factory is not dataclasses.MISSING:
+            out[field.name] = _plain(field.default_factory())
     return out
 
 
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_mapping(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
 def to_toml(values: dict[str, Any], heading: str = "") -> str:
-    """TOML text of plain values, nested tables after the plain keys (read back by `tomllib` to the same values)."""
+    """TOML text of plain values, nested tables after the plain keys.
+
+    `tomllib` reads them back to the same values, but for None, which comes back as the string "None".
+    """
     lines = [f"[{heading}]"] if heading else []
     for key, value in values.items():
         if not isinstance(value, dict):
@@ -218,6 +236,8 @@ def to_toml(values: dict[str, Any], heading: str = "") -> str:
 
 
 def _toml_value(value: Any) -> str:
+    if value is None:
+        return json.dumps(NONE)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 import tomllib
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from neuralcore.checkpoint import CheckpointStore, write_text
-from neuralcore.config import to_toml
+from neuralcore.config import NONE, to_toml
 from neuralcore.errors import UserError
 
 
@@ -24,16 +25,24 @@ class RunFolder:
         path: the folder; made if missing.
         config: plain values to be written as `config.toml`. If the folder already holds a run, they must be equal
             to its own, but for the keys in `may_differ`.
-        may_differ: top-level keys that a continued run may change (its length, its display).
+        may_differ: keys that a continued run may change (its length, its display), as `steps` or `dqn.replay_folder`.
+        defaults: plain values like `config`'s, which stand for what a run does not name that is older than some of
+            the keys. Runs once left out what was None, so for them that stands too.
 
     Raises:
         UserError: another process holds the folder, or its run had other settings (both values are named).
     """
 
-    def __init__(self, path: str | Path, config: dict[str, Any], may_differ: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        path: str | Path,
+        config: dict[str, Any],
+        may_differ: tuple[str, ...] = (),
+        defaults: dict[str, Any] | None = None,
+    ):
         self.path = Path(path)
         self.checkpoints = CheckpointStore(self.path / "checkpoints")
-        self._config, self._may_differ = config, may_differ
+        self._config, self._may_differ, self._defaults = config, may_differ, defaults or {}
 
     def __enter__(self) -> RunFolder:
         if self.path.exists() and not self.path.is_dir():
@@ -68,22 +77,44 @@ class RunFolder:
     def _write_or_compare(self) -> None:
         path = self.path / "config.toml"
         if path.exists() and self.checkpoints.steps():
-            earlier = _flat(tomllib.loads(path.read_text(encoding="utf-8")))
-            current = _flat(self._config)
-            for key in sorted(earlier.keys() | current.keys()):
-                if key not in self._may_differ and earlier.get(key) != current.get(key):
+            earlier = tomllib.loads(path.read_text(encoding="utf-8"))
+            named, current = flat(earlier), flat(self._config)
+            meant = flat(completed(earlier, self._config, self._defaults))
+            for key in sorted(meant.keys() | current.keys()):
+                if key in self._may_differ:
+                    continue
+                if meant.get(key) != current.get(key):
                     raise UserError(
-                        f"{self.path} holds a run with {key} = {earlier.get(key)!r}, not {current.get(key)!r}: "
+                        f"{self.path} holds a run with {key} = {meant.get(key)!r}, not {current.get(key)!r}: "
                         f"keep that value to go on, or choose another --run"
+                    )
+                if key not in named and current[key] is not None:
+                    print(
+                        f"{path} does not name {key}, which is newer than it or was None: going on with "
+                        f"{current[key]!r}",
+                        file=sys.stderr,
                     )
         write_text(path, to_toml(self._config))
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def completed(earlier: dict[str, Any], current: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run that was kept before some keys were there: what is missing has its default.
+
+    Runs once left out what was None, and their files, which name no None at all, do not tell that from a key that is
+    newer. So where None is what is asked for now, it was None then.
+    """
+    known, asked, default = flat(earlier), flat(current), flat(defaults)
+    tells = None in known.values()
+    missing = {k: default[k] for k in default.keys() - known.keys()}
+    return known | {k: None if asked.get(k) is None and not tells else v for k, v in missing.items()}
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, whose keys have the names of the tables in front: `dqn.hidden`."""
     out: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            out |= _flat(value, f"{prefix}{key}.")
+            out |= flat(value, f"{prefix}{key}.")
         else:
-            out[prefix + key] = list(value) if isinstance(value, tuple) else value
+            out[prefix + key] = list(value) if isinstance(value, tuple) else None if value == NONE else value
     return out

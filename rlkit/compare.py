@@ -102,6 +102,8 @@ def _groups(evaluations: dict[str, dict[str, Any]]) -> list[Group]:
     """The runs by what they have in common: all of their settings but the seed and the folder."""
     import numpy as np
 
+    from neuralcore.run_folder import flat
+
     members: dict[str, list[str]] = {}
     names: dict[str, tuple[str, str]] = {}
     for run, row in evaluations.items():
@@ -109,9 +111,9 @@ def _groups(evaluations: dict[str, dict[str, Any]]) -> list[Group]:
         settings = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"run": run}
         name = str(settings.get("algorithm", run))
         env = " ".join([row["env"], *settings.get("env_args", ())])
-        same = (
-            json.dumps({k: v for k, v in settings.items() if k not in ("seed", "run")}, sort_keys=True) + row["env"]
-        )
+        # What is None was once left out of the file, so it tells no runs apart.
+        told = {k: v for k, v in flat(settings).items() if v is not None and k not in ("seed", "run")}
+        same = json.dumps(told, sort_keys=True) + row["env"]
         key = same if path.is_file() else run
         members.setdefault(key, []).append(run)
         names[key] = name, env

@@ -90,7 +90,7 @@ def fitted_q(arguments: FittedQArguments) -> int:
     """Run `rlkit fitted-q`."""
     import neuralcore
     from neuralcore.checkpoint import write_text
-    from neuralcore.config import to_mapping
+    from neuralcore.config import defaults, to_mapping
     from neuralcore.device import set_threads
     from neuralcore.run_folder import RunFolder
     from neuralcore.telemetry import Telemetry
@@ -108,7 +108,8 @@ def fitted_q(arguments: FittedQArguments) -> int:
     values = {**to_mapping(kept), "data": str(arguments.data), "data_sha256": _digest(data)}
     learner = FittedQ(data, arguments.fitted_q, seed=arguments.seed)
     may_differ = ("iterations", "run", "checkpoint_every", "evaluate_episodes", "data")
-    with RunFolder(run, {"algorithm": "fitted-q", **values}, may_differ) as folder:
+    config = {"algorithm": "fitted-q", **values}
+    with RunFolder(run, config, may_differ, defaults(FittedQArguments)) as folder:
         checkpoint = folder.checkpoints.load()
         if checkpoint is not None:
             learner.restore(checkpoint)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from neuralcore.config import to_mapping
+from neuralcore.config import NONE, defaults, to_mapping
 from neuralcore.errors import UserError, nearest
 from neuralcore.lazy import lazy_import
 from rlkit import train as training
@@ -113,14 +113,14 @@ def parse_arguments(words: Sequence[str], prog: str) -> Sweep:
 
 def sweep(plan: Sweep) -> int:
     """Search the settings of an algorithm."""
-    from neuralcore.run_folder import RunFolder
+    from neuralcore.run_folder import RunFolder, completed, flat
 
     settings = {"algorithm": plan.algorithm, "over": [repr(d) for d in plan.over], "seeds": plan.seeds}
     settings |= {"training": to_mapping(plan.arguments)}
     path = plan.out / "config.toml"
     if (plan.out / "study.db").is_file() and path.is_file():
         earlier = tomllib.loads(path.read_text(encoding="utf-8"))
-        if earlier != json.loads(json.dumps(settings)):
+        if completed(earlier, settings, {"training": defaults(type(plan.arguments))}) != flat(settings):
             raise UserError(f"{plan.out} holds a sweep with other settings (see {path}): choose another --out")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with RunFolder(plan.out, settings):
@@ -246,6 +246,8 @@ def _value(word: str, text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
+        if text == NONE:
+            return None
         if text.isidentifier():
             return text  # a bare word, as adam|rmsprop
         raise UserError(f"--over {word}: {text!r} is no value") from None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from neuralcore.config import find_config, from_mapping, parse, preset_folder, read_toml, to_mapping
+from neuralcore.config import defaults, find_config, from_mapping, parse, preset_folder, read_toml, to_mapping
 from neuralcore.errors import UserError, nearest
 
 
@@ -153,7 +153,8 @@ def train(parsed: tuple[str, Any]) -> int:
     algorithm = learner(env, algorithm_config, seed=arguments.seed, **device)
     # Nothing is written before all that could be wrong with the words has been found out.
     may_differ = ("steps", "run", "evaluate_episodes", "new_episodes", "step_timeout", "dqn.replay_folder")
-    with RunFolder(run, config, may_differ) as folder, watch(algorithm.rollout, arguments.step_timeout):
+    keeping = RunFolder(run, config, may_differ, defaults(type(arguments)))
+    with keeping as folder, watch(algorithm.rollout, arguments.step_timeout):
         done = folder.checkpoints.steps()
         if done:
             print(f"{run}: going on from step {done[-1]:,}")

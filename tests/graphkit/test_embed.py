@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -291,6 +292,13 @@ def test_the_commands(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     }
     assert main(["evaluate", "r"]) == 0
     assert capfd.readouterr().out.splitlines()[0] in out
+    written = Path("r/config.toml").read_text()
+    assert 'margin = "None"' in written
+    # A run from before None had a word in TOML, and older than a field, goes on.
+    Path("r/config.toml").write_text(re.sub(r'.*("None"|init_scale.*)\n', "", written))
+    assert main(["embed", "r/config.toml"]) == 0
+    assert "config.init_scale, which is newer" in capfd.readouterr().err
+    assert Path("r/config.toml").read_text() == written
     assert main(["search", "r", "f0p0", "--k", "3", "--format", "csv"]) == 0
     assert capfd.readouterr().out.count("f0p0") >= 3
     for words, message in [

@@ -7,7 +7,16 @@ from typing import Literal
 
 import pytest
 
-from neuralcore.config import find_config, from_mapping, parse, preset_folder, read_toml, to_mapping, to_toml
+from neuralcore.config import (
+    defaults,
+    find_config,
+    from_mapping,
+    parse,
+    preset_folder,
+    read_toml,
+    to_mapping,
+    to_toml,
+)
 from neuralcore.errors import UserError
 
 
@@ -96,7 +105,42 @@ def test_mistakes_in_flags_are_one_line(words: list[str], message: str) -> None:
 def test_a_resolved_configuration_reads_back() -> None:
     config = Outer(1_000, 'quote " and \\ and ☃', True, Inner(1e-05, (1, 2), "b", 0.5))
     assert from_mapping(Outer, tomllib.loads(to_toml(to_mapping(config)))) == config
-    assert "clip" not in to_toml(to_mapping(Outer()))
+    assert 'clip = "None"' in to_toml(to_mapping(Outer()))
+    assert from_mapping(Outer, tomllib.loads(to_toml(to_mapping(Outer())))) == Outer()
+    assert from_mapping(Outer, to_mapping(Outer())) == Outer()  # None itself, as JSON keeps it
+
+
+def test_none_is_a_word_where_a_field_may_be_none() -> None:
+    @dataclass(frozen=True)
+    class Limits:
+        """Both ways round."""
+
+        most: float | None = 0.5
+        """a limit"""
+        name: str = "x"
+        """a name"""
+        kind: Literal["none", "all"] = "none"
+        """which"""
+
+    text = 'most = "None"\nname = "None"\nkind = "none"\n'
+    config = from_mapping(Limits, tomllib.loads(text))
+    assert config == Limits(None, "None", "none") == parse(Limits, ["--most", "None", "--name", "None"], prog="p")
+    assert to_toml(to_mapping(config)) == text
+    with pytest.raises(UserError, match=r"most = 'none' is not a float \| None"):
+        from_mapping(Limits, {"most": "none"})
+
+
+def test_defaults_are_of_those_fields_that_have_one() -> None:
+    @dataclass(frozen=True)
+    class Command:
+        """One that must be given, the others not."""
+
+        corpus: str
+        inner: Inner = field(default_factory=Inner)
+        steps: int = 3
+
+    inner = {"learning_rate": 0.1, "hidden": [64], "kind": "a", "clip": None}
+    assert defaults(Command) == {"inner": inner, "steps": 3}
 
 
 def test_presets_are_found_by_short_name_and_by_path() -> None:

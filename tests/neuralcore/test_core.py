@@ -132,6 +132,38 @@ def test_a_run_folder_keeps_its_settings(tmp_path: Path) -> None:
         pass
 
 
+def test_what_a_run_folder_does_not_name_has_its_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    defaults = {"seconds": None, "dqn": {"final": None, "clip": 0.5, "trace": 1.0}}
+    path = tmp_path / "config.toml"
+    with RunFolder(tmp_path, {}) as run:
+        run.checkpoints.save(1, {}, {})
+
+    def go_on(text: str, **settings: float | None) -> str:
+        path.write_text(text)
+        with RunFolder(tmp_path, {"seconds": None, "dqn": defaults["dqn"] | settings}, (), defaults):
+            return capsys.readouterr().err
+
+    left_out = "[dqn]\ntrace = 1.0\n"  # as runs were once kept: without what was None
+    written = 'seconds = "None"\n' + left_out
+    note = f"{path} does not name dqn.clip, which is newer than it or was None: going on with 0.5\n"
+    assert go_on(left_out) == go_on(written) == note
+    assert path.read_text() == 'seconds = "None"\n\n[dqn]\nfinal = "None"\nclip = 0.5\ntrace = 1.0\n'
+    assert go_on(path.read_text()) == ""  # all has a name now
+    # The old file does not say whether the limit was None or had not been thought of: it may have been either.
+    assert go_on(left_out, clip=None) == ""
+    assert 'clip = "None"' in path.read_text()
+    with pytest.raises(UserError, match=r"dqn\.clip = None, not 0\.5"):  # and now it is settled
+        go_on(path.read_text())
+    # A file in which None has its word would have named it.
+    with pytest.raises(UserError, match=r"dqn\.clip = 0\.5, not None"):
+        go_on(written, clip=None)
+    for text in (left_out, written):
+        with pytest.raises(UserError, match=r"dqn\.final = None, not 0\.1"):
+            go_on(text, final=0.1)
+        with pytest.raises(UserError, match=r"dqn\.clip = 0\.5, not 0\.2"):
+            go_on(text, clip=0.2)
+
+
 def test_a_second_process_on_the_same_run_folder_names_the_first(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom neuralcore.run_folder import RunFolder\n"

@@ -87,6 +87,12 @@ def test_runs_are_grouped_by_their_settings(tmp_path: Path, capsys: pytest.Captu
     assert picture.stat().st_size > 5_000
 
 
+def test_runs_kept_before_none_had_a_word_are_of_the_same_group(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    runs = [make_run(tmp_path / "0", "dqn", 0, [1.0, 2.0]), make_run(tmp_path / "1", "dqn", 1, [2.0], seconds="None")]
+    assert command(*runs) == 0
+    assert "IQM" in capsys.readouterr().out
+
+
 def test_single_runs_make_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     runs = [make_run(tmp_path / name, name, 0, [1.0, 2.0]) for name in ("dqn", "ppo")]
     assert command(*runs) == 0

@@ -46,6 +46,31 @@ def test_train_evaluate_and_go_on(name: str, rlkit: Callable) -> None:
     assert "CartPole-v1: mean return" in rlkit("evaluate", "r", "--episodes", "2")[0]
 
 
+def test_a_run_older_than_some_fields_goes_on(rlkit: Callable) -> None:
+    """And one from before None had a word in TOML, whose file left out what was None."""
+    words = "--env", "CartPole-v1", "--hidden", "8", "--run", "r", "--evaluate-episodes", "0", "--steps"
+    rlkit("train", "a2c", *words, "100", "--max-gradient-norm", "None")
+    path = Path("r/config.toml")
+    written = path.read_text()
+    assert 'max_gradient_norm = "None"' in written
+    rlkit("train", "r/config.toml", "--steps", "200")  # None is gone on with
+    assert path.read_text() == written.replace("100", "200", 1)
+    old = "\n".join(line for line in written.splitlines() if '"None"' not in line and "trace" not in line)
+    path.write_text(old)
+    out, err = rlkit("train", "a2c", *words, "300", "--max-gradient-norm", "None")
+    assert "going on from step" in out
+    assert "does not name a2c.trace, which is newer than it or was None: going on with 1.0" in err
+    assert path.read_text() == written.replace("100", "300", 1)
+    # The file alone says less: its command takes the default, aloud.
+    path.write_text(old)
+    out, err = rlkit("train", "r/config.toml", "--steps", "400")
+    assert "going on from step" in out
+    assert "does not name a2c.max_gradient_norm, which is newer than it or was None: going on with 0.5" in err
+    path.write_text(old)
+    _out, err = rlkit("train", "a2c", *words, "500", "--max-gradient-norm", "0.1", code=2)
+    assert "holds a run with a2c.max_gradient_norm = 0.5, not 0.1" in err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

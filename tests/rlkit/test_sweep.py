@@ -45,6 +45,17 @@ def test_the_better_setting_is_found_and_gone_on_with(tmp_path: Path, capsys: py
         run(*OVER, "--seeds", "2", "--out", str(out))
 
 
+def test_none_is_a_choice_and_a_sweep_older_than_its_word_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "sweep"
+    words = ["--over", "learning_rate=None|0.2", "--out", str(out)]
+    assert run(*words, "--trials", "2") == 0
+    assert "learning_rate=null" in capsys.readouterr().out
+    path = out / "config.toml"
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if '"None"' not in line))
+    assert run(*words, "--trials", "3") == 0
+    assert "going on after 2 trials" in capsys.readouterr().out
+
+
 def test_the_best_command_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "sweep"
     assert run(*OVER, "--trials", "2", "--out", str(out)) == 0
