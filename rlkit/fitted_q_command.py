@@ -152,6 +152,8 @@ def _read(arguments: FittedQArguments) -> Any:
     if arguments.data.suffix not in (".npz", ".safetensors"):
         data = Dataset.load(arguments.data)
         return dataclasses.replace(data, env=arguments.env or data.env, env_args=arguments.env_args or data.env_args)
+    if not arguments.data.exists():
+        raise UserError(f"{arguments.data} is missing: rlkit collect writes data sets")
     if not arguments.env:
         raise UserError(f"{arguments.data} does not say which environment it is of: --env ID")
     env = make_env(arguments.env, **parse_env_args(arguments.env_args))

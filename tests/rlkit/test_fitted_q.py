@@ -289,13 +289,17 @@ def test_collect_fit_go_on_and_evaluate(here: Path, capfd: pytest.CaptureFixture
     rlkit("collect", "GridWorld-v0", "--steps", "300", "--out", "e")
     rlkit("fitted-q", "e", "--env-args", "slip=0.1", "--run", "r", code=2)
     assert "data_sha256" in capfd.readouterr().err
+    np.savez("d.npz", reward_t=np.zeros(3))
+    rlkit("fitted-q", "d.npz", code=2)
+    assert "d.npz does not say which environment it is of: --env ID" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["fitted-q", "d"], "d holds no data set"),
-        (["fitted-q", "d.npz"], "does not say which environment it is of: --env ID"),
+        (["fitted-q", "d.npz"], "d.npz is missing"),
+        (["fitted-q", "d.npz", "--env", "GridWorl-v0"], "d.npz is missing"),
         (["fitted-q", "d.npz", "--env", "GridWorld-v0"], "d.npz is missing"),
         (["fitted-q", "d", "--iterations", "0"], "iterations must be 1 or more"),
         (["fitted-q", "d", "--ridg", "0"], "did you mean '--ridge'"),
