@@ -74,19 +74,20 @@ class LinearQ:
             self.scale = 1 / np.maximum(trunk.frequencies.norm(dim=1).double().numpy(), 1.0)
         self.generators = Generators(seed)
         self.rollout = Rollout(self.env, seed)
+        self._features: np.ndarray | None = None  # (N, D) of what the environments show, once a step computed them
         self.steps, self._planned = 0, 0
         self._updates, self._error_sum, self._value_sum = 0, 0.0, 0.0  # since the last call of `metrics`
 
     def advance(self) -> None:
         """Act once in every environment and learn from it."""
-        phi_tm1 = features(self._agent, self.rollout.observations)
+        phi_tm1 = features(self._agent, self.rollout.observations) if self._features is None else self._features
         uniforms = self.generators.numpy("exploration").random(len(phi_tm1))
         # Diverging weights are reported by the loop, with a remedy.
         with np.errstate(over="ignore", invalid="ignore"):
             action_tm1 = epsilon_greedy(phi_tm1 @ self.weights.T, np.arange(len(phi_tm1)), self.epsilon, uniforms)
             step = self.rollout.step(action_tm1 + self._agent.action_space.start)
             self.steps += int(np.count_nonzero(step.transition))
-            phi_t = features(self._agent, self.rollout.observations)
+            self._features = phi_t = features(self._agent, self.rollout.observations)
             value_t = (phi_t @ self.weights.T).max(axis=1)
             value_t[step.terminated] = 0.0
             target = step.reward + self.config.discount * value_t
@@ -142,6 +143,7 @@ class LinearQ:
     def cut(self, number: int) -> None:
         """Begin new episodes, seeded by `number` alone."""
         self.rollout.restart(number)
+        self._features = None
 
     def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
         """Everything needed to go on but the rollout, as plain values and a shard of arrays."""
@@ -157,6 +159,7 @@ class LinearQ:
         stored = checkpoint.shards["weights"]["weights"]
         match_shape(stored, *self.weights.shape, name="the checkpoint's weights")
         self.weights[:] = stored
+        self._features = None
         self.steps = checkpoint.state["steps"]
         self._updates, self._error_sum, self._value_sum = checkpoint.state["sums"]
         self.generators.restore(checkpoint.state["generators"])

@@ -70,6 +70,42 @@ def test_a_step_bootstraps_but_not_beyond_a_terminal() -> None:
     assert [target for target, end in targets if end] == [1.0]
 
 
+def test_each_observation_has_its_features_computed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Twice would give the same bytes; kept ones are not used for what is shown after a cut or a restored state."""
+    count = 0
+
+    def counted(*words: Any) -> np.ndarray:
+        nonlocal count
+        count += 1
+        return features(*words)
+
+    monkeypatch.setattr("rlkit.linear_q.features", counted)
+    config = LinearQConfig(num_envs=2, features="fourier", order=2, **CART)
+    once, twice = (LinearQ("CartPole-v1", config, seed=4) for _ in range(2))
+
+    def advance(steps: int) -> tuple[int, int]:
+        nonlocal count
+        counts = []
+        for learner in (once, twice):
+            count = 0
+            for _ in range(steps):
+                if learner is twice:
+                    learner._features = None
+                learner.advance()
+            counts.append(count)
+        np.testing.assert_array_equal(once.weights, twice.weights)
+        return counts[0], counts[1]
+
+    assert advance(80) == (81, 160)
+    once.save(tmp_path)
+    for learner in (once, twice):
+        learner.cut(1)
+    assert advance(10) == (11, 20)
+    for learner in (once, twice):
+        learner.load(tmp_path)
+    assert advance(10) == (11, 20)
+
+
 def test_fourier_basis_by_hand() -> None:
     basis = FourierBasis(2, 4)
     basis.low[:], basis.high[:] = torch.tensor([-1.0, 0.0]), torch.tensor([1.0, 2.0])
