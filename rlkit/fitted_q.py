@@ -29,10 +29,12 @@ import torch
 from agents.q_agent import QAgent, encode
 from neuralcore.checkpoint import Checkpoint, CheckpointStore, Shard
 from neuralcore.errors import UserError
+from neuralcore.optimizers import Adam
 from neuralcore.seeding import Generators
 from neuralcore.shape import match_shape
 from rlkit.dataset import Dataset
 from rlkit.fitted_q_config import FittedQConfig
+from rlkit.gradient_step import gradient_step
 from rlkit.linear_features import CPU, features, linear_agent, set_weights
 from rlkit.loop import optimizer_arrays, restore_optimizer
 
@@ -179,7 +181,7 @@ class _Network:
             generator=Generators(seed).torch("weights"),
             seed=seed,
         )
-        self._optimizer = torch.optim.Adam(self.agent.network.parameters(), config.learning_rate)
+        self._optimizer = Adam(list(self.agent.network.parameters()), config.learning_rate, epsilon=1e-8)
         self._before, self._after = (
             encode(o, data.observation_space, CPU) for o in (data.observation_tm1, data.observation_t)
         )
@@ -202,9 +204,7 @@ class _Network:
         targets = torch.from_numpy(target).float()
         for _ in range(self.config.gradient_steps):
             loss = torch.nn.functional.mse_loss(self._taken(), targets)
-            self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self._optimizer.step()
+            gradient_step(self._optimizer, loss, self.config.learning_rate, max_norm=None)
 
     def arrays(self) -> dict[str, np.ndarray]:
         network = {f"network.{n}": v.detach().numpy() for n, v in self.agent.network.state_dict().items()}

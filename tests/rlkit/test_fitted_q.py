@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import subprocess
@@ -13,10 +14,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
 import agents
 from agents import TabularAgent
 from neuralcore.errors import UserError
+from neuralcore.optimizers import Adam
 from rlkit import solve
 from rlkit.cli import main
 from rlkit.dataset import ARRAYS, Dataset, collect, read_file
@@ -92,6 +95,24 @@ def test_a_network_is_fitted_too() -> None:
     agent = FittedQ(data, config, seed=0).learn(12)
     exact = evaluate_exactly(agent, env, discount=0.9)
     assert exact.best.expected_return - exact.value < 0.02
+
+
+def test_a_network_moves_as_by_torchs_adam_in_one_call_a_step() -> None:
+    data = collect("CartPole-v1", 60, seed=1)
+    model: Any = FittedQ(data, FittedQConfig(hidden=(16,), gradient_steps=20, learning_rate=0.01), seed=2)._model
+    assert isinstance(model._optimizer, Adam)
+    network = copy.deepcopy(model.agent.network)
+    optimizer = torch.optim.Adam(network.parameters(), 0.01)
+    target = np.linspace(-1.0, 1.0, 60)
+    model.fit(target)
+    for _ in range(20):
+        taken = network(torch.from_numpy(data.observation_tm1)).gather(1, torch.from_numpy(data.action_tm1)[:, None])
+        loss = (taken.squeeze(1) - torch.from_numpy(target).float()).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    for ours, expected in zip(model.agent.network.parameters(), network.parameters()):
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("config", [FittedQConfig(), FittedQConfig(hidden=(16,), gradient_steps=5)])
