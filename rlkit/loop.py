@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rlkit.rollout import Rollout
 
 RETURN_WINDOW = 20  # episodes in the mean return that is shown
+MOST_EPISODES = 10_000  # kept in memory for a caller to take, where there is no run folder to report them to
 
 
 class Algorithm(Protocol):
@@ -69,7 +70,7 @@ def train(
     Args:
         steps: transitions in all, those of earlier calls counted.
         folder: a run folder: metrics, checkpoints, and from where to go on if it holds a checkpoint. None keeps
-            nothing and shows nothing.
+            nothing and shows nothing; the newest episodes are then in `algorithm.rollout.episodes`.
         checkpoint_every: transitions between two checkpoints.
         report_every: transitions between two rows of `metrics.jsonl`.
         seconds: stop after so long by the clock (with a checkpoint), whatever `steps` says.
@@ -87,6 +88,8 @@ def train(
     if store is None:
         while algorithm.steps < steps:
             algorithm.advance()
+            if len(algorithm.rollout.episodes) > 2 * MOST_EPISODES:
+                del algorithm.rollout.episodes[:-MOST_EPISODES]
         return
     started = time.monotonic()
     with Telemetry(

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import gymnasium as gym
 import numpy as np
 import pytest
 
 from neuralcore.errors import UserError
+from rlkit import A2C, A2CConfig, loop
 from rlkit.environments import make_env, make_vector_env
 from rlkit.rollout import Rollout
 
@@ -44,6 +48,23 @@ def test_reset_rows_are_no_transitions_and_not_counted() -> None:
     episodes = rollout.take_episodes()
     assert [(e.episode_return, e.length) for e in episodes] == [(2, 2), (3, 3), (2, 2)]
     assert rollout.take_episodes() == []
+
+
+def test_without_a_run_folder_the_newest_episodes_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(loop, "MOST_EPISODES", 3)
+    config = A2CConfig(num_envs=2, n_step=1, hidden=(4,))
+    kept, all_of_them = (A2C(scripted(2, 3), config, seed=0) for _ in range(2))
+    kept.learn(100)
+    while all_of_them.steps < 100:
+        all_of_them.advance()
+    found, expected = kept.rollout.take_episodes(), all_of_them.rollout.take_episodes()
+    assert 3 <= len(found) <= 6 < len(expected)
+    assert found == expected[-len(found) :]
+    # A run folder's rows count all of them.
+    reported = A2C(scripted(2, 3), config, seed=0)
+    reported.learn(100, folder=tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert sum(row["episodes"] for row in rows) == len(expected)
 
 
 def test_episodes_begin_after_reset_rows_and_restarts() -> None:
