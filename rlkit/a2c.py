@@ -73,14 +73,20 @@ class A2C(PolicyLearner):
         return RMSprop(list(self.network.parameters()), config.learning_rate, 0.99, config.rmsprop_epsilon)
 
     def advance(self) -> None:
-        """Act `n_step` times in every environment, then one update, with schedules as they were at the beginning."""
+        """Act `n_step` times in every environment, then one update, with schedules as they were at the beginning.
+
+        A segment of reset rows alone, as one environment has with an `n_step` of 1, teaches nothing.
+        """
         segment, memory = self.segment, self.memory
         segment.state = self.state_now()
         for t in range(segment.steps):
             outputs, _ = self.evaluate(self.rollout.observations, memory.keep if memory else rectified)
             segment.put(t, *self.step(outputs))
         segment.observations[-1] = self.rollout.observations
-        self.update()
+        if segment.transition.any():
+            self.update()
+        elif memory:
+            memory.clear()
         self.steps += int(np.count_nonzero(segment.transition))
 
     def update(self) -> None:
@@ -97,7 +103,7 @@ class A2C(PolicyLearner):
         segment.values[:-1] = value.detach().cpu().numpy().reshape(segment.steps, segment.count)
         segment.values[-1] = self.value(segment.observations[-1])
         advantages, returns = segment.returns(config.discount, config.trace)
-        if config.normalise_advantages and segment.transition.any():
+        if config.normalise_advantages:
             advantages[segment.transition] = normalised(advantages[segment.transition])
         advantage, target = (self.tensor(segment.rows(array)) for array in (advantages, returns))
         mask = self.tensor(segment.rows(segment.transition)).float()

@@ -78,6 +78,8 @@ class PPO(PolicyLearner):
         """The epochs of minibatches."""
         config, segment = self.config, self.segment
         rows = np.flatnonzero(segment.transition)
+        if not len(rows):  # reset rows alone, as one environment has with an n_step of 1
+            return
         advantages, returns = (segment.rows(a)[rows] for a in segment.returns(config.discount, config.trace))
         if config.normalise_advantages:
             advantages = normalised(advantages)

@@ -82,6 +82,44 @@ def test_a2c_leaves_reset_rows_out(end: str, monkeypatch: pytest.MonkeyPatch) ->
     assert seen["loss"] == pytest.approx(policy_loss + 0.5 * value_loss - 0.1 * entropy.mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize("core", ["none", "lstm"])
+@pytest.mark.parametrize("name", ["a2c", "ppo"])
+def test_a_segment_of_reset_rows_alone_changes_nothing(name: str, core: str) -> None:
+    """Steps of one environment, of which every third is a reset row; Adam would go on moving without a gradient."""
+    shared: dict[str, Any] = {**LINEAR, "n_step": 1, "normalise_advantages": True, "core": core}
+    if name == "a2c":
+        learner: Any = A2C(Script(".t"), A2CConfig(**shared, optimizer="adam"), seed=0)
+    else:
+        learner = PPO(Script(".t"), PPOConfig(**shared, minibatch=1, epochs=1), seed=0)
+    for t in range(9):
+        before, updates = [p.detach().clone() for p in learner.network.parameters()], learner.updates
+        learner.advance()
+        assert learner.updates - updates == (t % 3 != 2)
+        if t % 3 == 2:
+            assert all(torch.equal(a, b) for a, b in zip(before, learner.network.parameters()))
+    assert learner.steps == 6
+    assert np.isfinite(list(learner.metrics().values())).all()
+
+
+def test_a2c_remembers_its_layers_for_one_segment_alone() -> None:
+    class Dots(Script):
+        def __init__(self, ends: str):
+            super().__init__(ends)
+            self.single_observation_space = gym.spaces.Box(0, 255, (1, 36, 36), np.uint8)
+
+        def reset(self, **words: Any) -> tuple[np.ndarray, dict]:
+            super().reset(**words)
+            return np.zeros((1, 1, 36, 36), np.uint8), {}
+
+        def step(self, actions: np.ndarray) -> Any:
+            return np.zeros((1, 1, 36, 36), np.uint8), *super().step(actions)[1:]
+
+    learner = A2C(Dots("t"), A2CConfig(num_envs=1, n_step=1, hidden=(4,)), seed=0)
+    assert learner.memory is not None
+    learner.learn(3)
+    assert learner.updates == 3
+
+
 def test_ppo_sees_every_transition_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     learner = PPO(Script("--t---"), PPOConfig(n_step=8, minibatch=4, epochs=3, trace=0.5, **LINEAR), seed=0)
     batches = []
