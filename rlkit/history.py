@@ -10,6 +10,7 @@ how long it gets, depends on what the vector environment can do:
                        environments, and Atari's
     neither            the actions since the training began
 
+Where an episode never ends, a mark takes no effect, and the actions since its beginning are kept as well.
 Both ways of a training do the same, the one that goes on from the checkpoint and the one that was never stopped, so
 no episode is cut, and nothing tells them apart. Axes: T steps kept, N copies.
 """
@@ -142,7 +143,8 @@ class History:
                 shown = self._reset(self._begun == row + 1)
             if time.monotonic() - last > SHOW_EVERY:
                 last = time.monotonic()
-                print(f"bringing the environments back: step {row + 1:,} of {self._rows:,}", flush=True)
+                done = f"step {row + 1:,} of {self._rows:,}"
+                print(f"bringing the environments back: {done} (--new-episodes goes on without)", flush=True)
         return shown
 
     def _reset(self, mask: np.ndarray | None = None) -> np.ndarray:

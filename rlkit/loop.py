@@ -7,6 +7,7 @@ episodes too (`rlkit.history`): a killed run that goes on and an uninterrupted o
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections import deque
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rlkit.rollout import Rollout
 
 RETURN_WINDOW = 20  # episodes in the mean return that is shown
+PIECE = 2**22  # bytes of actions in a file of a checkpoint
 MOST_EPISODES = 10_000  # kept in memory for a caller to take, where there is no run folder to report them to
 
 
@@ -142,7 +144,23 @@ def load(algorithm: Algorithm, folder: str | Path, *, new_episodes: bool = False
 def _everything(algorithm: Algorithm) -> tuple[dict[str, Any], dict[str, Shard]]:
     state, shards = algorithm.state()
     plain, arrays = algorithm.rollout.state()
-    return {**state, "rollout": plain}, {**shards, "rollout": Shard(arrays)}
+    actions = arrays.pop("history.actions", None)
+    kept = {"rollout": Shard(arrays)} | ({} if actions is None else _pieces(actions))
+    return {**state, "rollout": plain}, {**shards, **kept}
+
+
+def _pieces(actions: np.ndarray) -> dict[str, Shard]:
+    """The actions since the oldest reset, (T, N, …), in pieces.
+
+    Where episodes never end they are those of the whole training; a full piece is written once, then linked.
+    """
+    rows = max(PIECE // max(actions[:1].nbytes, 1), 1)
+    shards = {}
+    for number, first in enumerate(range(0, max(len(actions), 1), rows)):
+        piece = actions[first : first + rows]
+        version = int.from_bytes(hashlib.sha256(piece.tobytes()).digest()[:7]) if len(piece) == rows else None
+        shards[f"actions_{number:05d}"] = Shard({"actions": piece}, version)
+    return shards
 
 
 def _restore(algorithm: Algorithm, checkpoint: Checkpoint, new_episodes: bool) -> None:
@@ -152,6 +170,9 @@ def _restore(algorithm: Algorithm, checkpoint: Checkpoint, new_episodes: bool) -
         algorithm.rollout.restart(algorithm.steps)
         return
     plain, arrays = checkpoint.state["rollout"], checkpoint.shards["rollout"]
+    pieces = [checkpoint.shards[name]["actions"] for name in sorted(checkpoint.shards) if name[:8] == "actions_"]
+    if pieces:
+        arrays = arrays | {"history.actions": np.concatenate(pieces)}
     algorithm.rollout.restore(plain, arrays, environments=not new_episodes)
     if new_episodes:
         algorithm.cut(algorithm.steps)

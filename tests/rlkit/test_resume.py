@@ -11,8 +11,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from neuralcore.checkpoint import CheckpointStore, Shard
 from neuralcore.errors import UserError
-from rlkit import A2C, DQN, PPO, REINFORCE, A2CConfig, DQNConfig, PPOConfig, REINFORCEConfig
+from rlkit import A2C, DQN, PPO, REINFORCE, A2CConfig, DQNConfig, PPOConfig, REINFORCEConfig, loop
 from rlkit.environments import make_vector_env
 from rlkit.rollout import Rollout
 from rlkit.tabular import SARSA, MonteCarloControl, QLearning
@@ -220,6 +221,50 @@ def test_the_actions_kept_are_those_since_the_oldest_reset(mode: str) -> None:
         assert 100 <= longest < 250
         assert len(kept) < 150
     rollout.env.close()
+
+
+@pytest.mark.parametrize("case", ["a2c, whole log", "ppo, pendulum"])
+def test_a_long_log_of_actions_is_not_written_again(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def log(folder: Path) -> list[tuple[Path, Path]]:
+        older, newer = sorted((folder / "checkpoints").glob("step_*"), key=lambda p: int(p.name[5:]))
+        files = sorted(p.name for p in newer.glob("actions_*"))
+        return [(older / name, newer / name) for name in files]
+
+    if case == "ppo, pendulum":  # a time limit that is never reached
+        monkeypatch.setitem(CASES, case, (*CASES[case][:3], {"max_episode_steps": 10**6}))
+    train(made(case), tmp_path / "one")
+    assert len(log(tmp_path / "one")) == 1
+    one = left_by(tmp_path / "one")[0]
+    monkeypatch.setattr(loop, "PIECE", 40 * (3 if case == "a2c, whole log" else 3 * 4))  # 40 rows of three copies
+    train(made(case), tmp_path / "whole")
+    for steps in (130, 90):
+        train(made(case), tmp_path / "part", kill_after=steps)
+    train(made(case), tmp_path / "part")
+    whole = left_by(tmp_path / "whole")
+    assert whole == left_by(tmp_path / "part")
+    assert whole[0]["shards"]["network"] == one["shards"]["network"]
+    files = log(tmp_path / "whole")
+    linked = [older.exists() and older.stat().st_ino == newer.stat().st_ino for older, newer in files]
+    full = files[0][1].stat().st_size
+    assert linked == [older.exists() and older.stat().st_size == full for older, _ in files]
+    assert linked.count(True) in (6, 7)  # of the 850 / 3 rows and more of the last checkpoint but one
+    assert not linked[-1]
+
+
+def test_a_log_of_actions_in_one_piece_with_the_rest_still_loads(tmp_path: Path) -> None:
+    """As it was kept before it could get long."""
+    learner = made("a2c, whole log")
+    train(learner, tmp_path / "run")
+    state, shards = learner.state()
+    plain, arrays = learner.rollout.state()
+    assert len(arrays["history.actions"]) > 300  # 900 / 3, and reset rows
+    store = CheckpointStore(tmp_path / "old")
+    store.save(learner.steps, {**state, "rollout": plain}, {**shards, "rollout": Shard(arrays)})
+    again = made("a2c, whole log")
+    again.load(tmp_path / "old")
+    np.testing.assert_array_equal(again.rollout.observations, learner.rollout.observations)
 
 
 def test_a_mark_changes_only_what_comes_after_the_episode() -> None:
