@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from agents.agent import is_single, likely, read_agent, write_agent
-from agents.q_agent import encode, observation_shape
+from agents.q_agent import encode, highest, observation_shape
 from neuralcore.errors import UserError
 from neuralcore.layers import LSTMCore, make_trunk
 from neuralcore.layers.initial import InitialWeights, fan_in_uniform, orthogonal
@@ -35,6 +35,7 @@ class PolicyNetwork(nn.Module):
         gaussian: whether the actions are of a Box. log_std: its first value.
         initial: how first weights are drawn (`neuralcore.layers.initial`). generator: they come from it.
         lstm: width of a recurrent core between trunk and heads; None for a network without one.
+        high: the largest number in an image.
     """
 
     def __init__(
@@ -48,9 +49,10 @@ class PolicyNetwork(nn.Module):
         initial: InitialWeights = "fan_in",
         generator: torch.Generator | None = None,
         lstm: int | None = None,
+        high: float = 255.0,
     ):
         super().__init__()
-        self.trunk = make_trunk(network, shape, hidden, initial=initial, generator=generator)
+        self.trunk = make_trunk(network, shape, hidden, high=high, initial=initial, generator=generator)
         features, self.core = self.trunk.features, None
         if lstm is not None:
             self.core = LSTMCore(features, lstm, initial=initial, generator=generator)
@@ -140,6 +142,7 @@ class PolicyAgent:
             initial,
             generator,
             lstm,
+            highest(observation_space),
         )
         trunk, policy, value = self.network.trunk, self.network.policy, self.network.value
         self._quick = None if self.recurrent else quick_heads(trunk, policy, value)

@@ -27,6 +27,7 @@ class QNetwork(nn.Module):
         network: the trunk's name (`neuralcore.layers.trunk`). hidden: widths of its fully connected layers.
         dueling: value and advantage streams (Wang et al. 2016, eq. 9): q = v + a - mean(a).
         generator: initial weights come from it.
+        high: the largest number in an image.
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class QNetwork(nn.Module):
         hidden: Sequence[int],
         dueling: bool = False,
         generator: torch.Generator | None = None,
+        high: float = 255.0,
     ):
         super().__init__()
-        self.trunk = make_trunk(network, shape, hidden, generator=generator)
+        self.trunk = make_trunk(network, shape, hidden, high=high, generator=generator)
         self.advantage = nn.Linear(self.trunk.features, actions)
         fan_in_uniform(self.advantage, generator)
         self.value: nn.Linear | None = None
@@ -92,7 +94,13 @@ class QAgent(Memoryless):
         self.architecture = {"network": network, "hidden": list(hidden), "dueling": dueling}
         self.epsilon = epsilon
         self.network = QNetwork(
-            observation_shape(observation_space), int(action_space.n), network, hidden, dueling, generator
+            observation_shape(observation_space),
+            int(action_space.n),
+            network,
+            hidden,
+            dueling,
+            generator,
+            highest(observation_space),
         )
         self._quick = quick_heads(self.network.trunk, self.network.advantage, self.network.value)
         self._generator = np.random.default_rng(seed)
@@ -150,6 +158,14 @@ class QAgent(Memoryless):
 def observation_shape(space: gym.Space) -> tuple[int, ...]:
     """The shape the network sees: a Discrete observation is one-hot."""
     return (int(space.n),) if isinstance(space, gym.spaces.Discrete) else tuple(space.shape or ())
+
+
+def highest(space: gym.Space) -> float:
+    """The number that an image's numbers are divided by: 255, or a Box's largest where that is smaller."""
+    largest = (
+        float(np.abs([space.low, space.high], dtype=np.float64).max()) if isinstance(space, gym.spaces.Box) else 0.0
+    )
+    return largest if 0.0 < largest < 255.0 else 255.0
 
 
 def encode(observations: np.ndarray, space: gym.Space, device: torch.device) -> torch.Tensor:

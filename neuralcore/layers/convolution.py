@@ -1,6 +1,8 @@
-"""The Nature convolution trunk, and where an image has its channels."""
+"""The Nature convolution trunk, where an image has its channels, and how its numbers are scaled."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import nn
@@ -28,15 +30,39 @@ def channels_first(observations: torch.Tensor, shape: tuple[int, ...]) -> torch.
     return observations.contiguous(memory_format=torch.channels_last)
 
 
+class Pixels(nn.Module):
+    """Scales an image's numbers from [0, high] to [0, 1].
+
+    A `high` other than a pixel's 255 belongs to the network's state, as what was learned rests on it: networks from
+    before there were others have none there, and stay at 255 wherever they are loaded.
+    """
+
+    def __init__(self, high: float):
+        super().__init__()
+        self.high = high
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, …) floats, in place."""
+        return images.mul_(1 / self.high)
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        if self.high != 255.0:
+            destination[f"{prefix}high"] = torch.tensor(self.high, dtype=torch.float64)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+        self.high = float(state_dict.get(f"{prefix}high", 255.0))
+
+
 class NatureTrunk(nn.Module):
     """The convolutional network of "Human-level control through deep reinforcement learning" (Mnih et al. 2015).
 
     32 filters 8x8 stride 4, 64 filters 4x4 stride 2, 64 filters 3x3 stride 1, a fully connected layer of 512
-    units, a ReLU after each. Pixels are scaled from [0, 255] to [0, 1]. At 4x84x84 it has 1,684,128 parameters.
+    units, a ReLU after each. Pixels are scaled from [0, high] to [0, 1]. At 4x84x84 it has 1,684,128 parameters.
 
     Args:
         shape: (C, H, W) or (H, W, C) of one observation, told apart by `image_shape`; H and W at least 36.
         features: width of the output.
+        high: the largest number in an image.
         initial: how the first weights are drawn, see `neuralcore.layers.initial`. generator: they come from it.
     """
 
@@ -45,6 +71,7 @@ class NatureTrunk(nn.Module):
         shape: tuple[int, int, int],
         features: int = 512,
         *,
+        high: float = 255.0,
         initial: InitialWeights = "fan_in",
         generator: torch.Generator | None = None,
     ):
@@ -52,7 +79,7 @@ class NatureTrunk(nn.Module):
         channels, height, width = image_shape(shape)
         if height < 36 or width < 36:
             raise ValueError(f"the Nature trunk needs images of at least 36x36 pixels, got {height}x{width}")
-        self.shape, self.features = shape, features
+        self.shape, self.features, self.pixels = shape, features, Pixels(high)
         convolutions = [
             nn.Conv2d(channels, 32, kernel_size=8, stride=4),
             nn.Conv2d(32, 64, kernel_size=4, stride=2),
@@ -69,9 +96,9 @@ class NatureTrunk(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, observations: torch.Tensor, apply: Apply = rectified) -> torch.Tensor:
-        """(B, *shape) uint8 or float in [0, 255] -> (B, features), each layer by `apply`."""
+        """(B, *shape) of any kind of number in [0, high] -> (B, features), each layer by `apply`."""
         # Reordered while still one byte a pixel.
-        x = channels_first(observations, self.shape).to(torch.float32, copy=True).mul_(1 / 255)
+        x = self.pixels(channels_first(observations, self.shape).to(torch.float32, copy=True))
         for layer in self.convolutions:
             x = apply(layer, x)
         return apply(self.linear, x.flatten(1))

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from neuralcore.layers.convolution import channels_first, image_shape
+from neuralcore.layers.convolution import Pixels, channels_first, image_shape
 from neuralcore.layers.initial import InitialWeights, set_initial
 from neuralcore.layers.rectified import Apply, rectified
 
@@ -24,11 +24,12 @@ class ImpalaTrunk(nn.Module):
     is padded, so a stage halves height and width, rounded up, and no image is too small. At 4x84x84 with one layer of
     256 it has 1,089,232 parameters.
 
-    Whole numbers are scaled from [0, 255] to [0, 1], as pixels are; booleans and floats are taken as they are.
+    Whole numbers are scaled from [0, high] to [0, 1], as pixels are; booleans and floats are taken as they are.
 
     Args:
         shape: (C, H, W) or (H, W, C) of one observation, told apart by `image_shape`.
         hidden: widths of the fully connected layers; empty gives the last stage's pixels themselves.
+        high: the largest whole number in an image.
         initial: how the first weights are drawn, see `neuralcore.layers.initial`. generator: they come from it.
 
     Attributes:
@@ -40,11 +41,12 @@ class ImpalaTrunk(nn.Module):
         shape: tuple[int, int, int],
         hidden: Sequence[int] = (256,),
         *,
+        high: float = 255.0,
         initial: InitialWeights = "fan_in",
         generator: torch.Generator | None = None,
     ):
         super().__init__()
-        self.shape = shape
+        self.shape, self.pixels = shape, Pixels(high)
         channels, height, width = image_shape(shape)
         stages: list[list[nn.Conv2d]] = []
         for before, after in itertools.pairwise((channels, *CHANNELS)):
@@ -66,7 +68,7 @@ class ImpalaTrunk(nn.Module):
         is_pixels = not (observations.is_floating_point() or observations.dtype == torch.bool)
         x = channels_first(observations, self.shape).to(torch.float32)
         if is_pixels:
-            x = x * (1 / 255)
+            x = self.pixels(x)
         for stage in self.stages:
             first, *blocks = stage.children()
             x = F.max_pool2d(first(x), kernel_size=3, stride=2, padding=1)

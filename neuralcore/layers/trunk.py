@@ -32,13 +32,14 @@ def make_trunk(
     shape: tuple[int, ...],
     hidden: Sequence[int],
     *,
+    high: float = 255.0,
     initial: InitialWeights = "fan_in",
     generator: torch.Generator | None = None,
 ) -> MLP | NatureTrunk | ImpalaTrunk | FourierBasis:
     """The named trunk for observations of `shape`; `hidden` are the widths of its fully connected layers.
 
     The Nature trunk takes exactly one width (512 in the paper), the MLP and IMPALA's (256 in the paper) any
-    number of them; the Fourier basis one, its number of features.
+    number of them; the Fourier basis one, its number of features. `high` is the largest number in an image.
     """
     if name == "mlp":
         return MLP(math.prod(shape), hidden, initial=initial, generator=generator)
@@ -49,8 +50,8 @@ def make_trunk(
             raise UserError(f"network {name!r} needs image observations (C, H, W), got shape {shape}: use 'mlp'")
         image = shape[0], shape[1], shape[2]
         if name == "impala":
-            return ImpalaTrunk(image, hidden, initial=initial, generator=generator)
+            return ImpalaTrunk(image, hidden, high=high, initial=initial, generator=generator)
         if len(hidden) != 1:
             raise UserError(f"network 'nature' has one hidden layer (512 in the paper), got {list(hidden)}")
-        return NatureTrunk(image, hidden[0], initial=initial, generator=generator)
+        return NatureTrunk(image, hidden[0], high=high, initial=initial, generator=generator)
     raise UserError(f"unknown network {name!r}: {nearest(name, TRUNKS)}")

@@ -70,6 +70,26 @@ def test_pixels_are_scaled_and_other_numbers_are_not() -> None:
     assert not torch.equal(trunk(flags), trunk(flags.to(torch.uint8)))
 
 
+@pytest.mark.parametrize(("kind", "size"), [(ImpalaTrunk, 7), (NatureTrunk, 36)])
+def test_the_largest_number_of_an_image_becomes_1(kind: type, size: int) -> None:
+    """It belongs to the state, but for a pixel's, which networks from before there were others had."""
+    objects = torch.randint(0, 11, (5, 3, size, size), dtype=torch.uint8)
+    small, pixels = (
+        kind((3, size, size), high=high, generator=torch.Generator().manual_seed(0)) for high in (10, 255.0)
+    )
+    ones = objects / 10.0 if kind is ImpalaTrunk else objects * 25.5  # Nature's takes floats for pixels too
+    torch.testing.assert_close(small(objects), pixels(ones))
+    assert not torch.allclose(small(objects), pixels(objects))
+    state = small.state_dict()
+    assert state.keys() - pixels.state_dict().keys() == {"pixels.high"}
+    expected, by_255 = small(objects), pixels(objects)
+    pixels.load_state_dict(state)
+    torch.testing.assert_close(pixels(objects), expected, rtol=0, atol=0)
+    del state["pixels.high"]
+    small.load_state_dict(state)
+    torch.testing.assert_close(small(objects), by_255, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(("kind", "size"), [(ImpalaTrunk, (7, 9)), (NatureTrunk, (37, 41))])
 def test_channels_may_come_last(kind: type, size: tuple[int, int]) -> None:
     images = torch.randint(0, 256, (3, 4, *size), dtype=torch.uint8)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import agents
+from agents.q_agent import highest
 from rlkit import A2C, DQN, PPO, REINFORCE, A2CConfig, DQNConfig, PPOConfig, REINFORCEConfig
 
 SHARED: dict[str, Any] = {"num_envs": 2, "hidden": (16,)}
@@ -85,6 +86,65 @@ def test_it_trains_goes_on_and_is_carried_away(name: str, tmp_path: Path) -> Non
     seen = np.random.default_rng(0).random((20, 9, 7, 4)) < 0.3
     np.testing.assert_array_equal(agent.act(seen, deterministic=True), whole.agent.act(seen, deterministic=True))
     assert agent.observation_space == Bars.observation_space
+
+
+class Objects(Bars):
+    """The same with the numbers of objects for pixels: 10 is lit."""
+
+    observation_space = gym.spaces.Box(0, 10, (9, 7, 4), np.uint8)
+
+    def _seen(self) -> np.ndarray:
+        return super()._seen().astype(np.uint8) * 10
+
+
+@pytest.mark.parametrize(
+    ("space", "high"),
+    [
+        (gym.spaces.Box(0, 255, (4, 84, 84), np.uint8), 255.0),
+        (gym.spaces.Box(0, 10, (7, 7, 3), np.uint8), 10.0),
+        (gym.spaces.Box(0, 1, (10, 10, 4), np.bool_), 1.0),
+        (gym.spaces.Box(-2, np.array([[[1, 5]]] * 9 * 9).reshape(9, 9, 2), dtype=np.int64), 5.0),
+        (gym.spaces.Box(-np.inf, np.inf, (9, 9, 2), np.float32), 255.0),
+        (gym.spaces.Box(0, 1000, (9, 9, 2), np.int32), 255.0),
+        (gym.spaces.Box(0, 0, (9, 9, 2), np.uint8), 255.0),
+        (gym.spaces.Discrete(4), 255.0),
+    ],
+)
+def test_an_image_is_divided_by_the_largest_number_of_its_space(space: gym.Space, high: float) -> None:
+    assert highest(space) == high
+
+
+@pytest.mark.parametrize("name", ["a2c", "dqn"])
+def test_what_learned_from_numbers_divided_by_255_goes_on_with_them(name: str, tmp_path: Path) -> None:
+    """A small space's numbers were once divided by 255; agents and checkpoints from then do not say by what."""
+    learner, config = MAKERS[name]
+    seen = np.stack([Objects()._seen() for _ in range(5)])
+
+    def made() -> Any:
+        return learner(gym.vector.SyncVectorEnv([Objects] * 2), config, seed=0)
+
+    def divisor(agent: Any) -> float:
+        return agent.network.trunk.pixels.high
+
+    def outputs(agent: Any) -> np.ndarray:
+        return agent.action_values(seen) if name == "dqn" else agent.evaluate(seen)[0]
+
+    new, old = made(), made()
+    assert divisor(new.agent) == 10
+    for network in (old.agent.network, getattr(old, "target", old.agent.network)):
+        network.trunk.pixels.high = 255.0
+    assert not np.array_equal(outputs(new.agent), outputs(old.agent))
+    for made_so, high in ((new, 10), (old, 255)):
+        made_so.learn(30)
+        agent: Any = agents.load(made_so.agent.save(tmp_path / f"agent{high}"))
+        np.testing.assert_array_equal(outputs(agent), outputs(made_so.agent))
+        again = made()
+        made_so.save(tmp_path / f"run{high}")
+        again.load(tmp_path / f"run{high}")
+        assert divisor(again.agent) == divisor(agent) == high
+        for whole in (made_so, again):
+            whole.learn(40)
+        assert weights(again.agent) == weights(made_so.agent)
 
 
 @pytest.mark.learning
