@@ -44,20 +44,17 @@ def gridworld() -> str:
 
 
 def agents() -> str:
-    """(b) Learning to act: CartPole to the end, Pong from pixels for one minute."""
+    """(b) Learning to act: CartPole to the end; Pong from pixels by an agent that is shipped."""
     say("(b) DQN balances a pole: watch the return rise to 500")
     run(f"rlkit train configs/rl/cartpole_dqn.toml --run {FOLDER}/cartpole")
     cartpole = json.loads((FOLDER / "cartpole" / "evaluation.json").read_text())
-    say("    … and begins on Pong from pixels: one minute here, hours to mastery")
-    run(
-        f"rlkit train configs/rl/pong_dqn.toml --run {FOLDER}/pong --seconds 60 "
-        "--checkpoint-every 10_000 --evaluate-episodes 0"
-    )
-    run(f"rlkit watch {FOLDER}/pong --max-steps 2000")
+    say("    … and A2C plays Pong from pixels: hours of training are shipped, half a minute of it is filmed here")
+    run("rlkit evaluate pretrained:pong_a2c --episodes 5")
+    run(f"rlkit watch pretrained:pong_a2c --out {FOLDER}/pong.mp4")
     return (
         f"CartPole-v1: mean return {cartpole['mean_return']:.1f} of 500 over {cartpole['episodes']} greedy episodes; "
         f"run folder {FOLDER}/cartpole\n"
-        f"Pong: begun; film {FOLDER}/pong/video/episode.mp4; go on with: rlkit train {FOLDER}/pong/config.toml"
+        f"Pong: film {FOLDER}/pong.mp4; train such an agent with: rlkit train configs/rl/pong_a2c.toml"
     )
 
 

@@ -50,13 +50,13 @@ def cartpole(axes) -> None:
 def pong(axes) -> None:
     """A moment of the agent's episode."""
     env = envs.make("ALE/Pong-v5", render_mode="rgb_array")
-    agent = agents.load(FOLDER / "pong")
+    agent = agents.load("pretrained:pong_a2c")
     observation, _ = env.reset(seed=3)
     for _ in range(90):
         observation, *_ = env.step(agent.act(observation))
     axes.imshow(env.render())
     axes.axis("off")
-    axes.set_title("Pong, from pixels", loc="left", color=INK)
+    axes.set_title("A2C plays Pong, from pixels", loc="left", color=INK)
 
 
 def wordnet(axes) -> None:
