@@ -1,13 +1,14 @@
-"""Skip-gram with negative sampling over a stream of word numbers: what `WordVectors.train` runs.
+"""Skip-gram and CBOW over a stream of word numbers: what `WordVectors.train` runs.
 
 Mikolov, Sutskever, Chen, Corrado & Dean 2013, "Distributed Representations of Words and Phrases and their
 Compositionality", https://arxiv.org/abs/1310.4546. Each kept occurrence of a word is predicted from each word near
-it, against K words drawn from the noise distribution; the loss and the order of the steps are those of
-`neuralcore.kernels.skipgram`, the draws those of `neuralcore.kernels.skipgram_windows`.
+it (skip-gram) or from all of them (CBOW), either against K words drawn from the noise distribution or by its way
+through a Huffman tree (`graphkit.huffman`); losses and the order of the steps are those of `neuralcore.kernels`'
+`skipgram` and `cbow`, the draws those of `skipgram_windows`.
 
-Deviations, and why: the negatives are drawn once a window (so a block of rows is fetched once); the share of frequent
-words that stays is the C program's sqrt(t/f) + t/f; the learning rate is set every `CHUNK` positions; the first
-vectors are uniform on ±1/D, as gensim has them.
+Deviations, and why: the negatives are drawn once a window (so a block of rows is fetched once), unless `per_pair`;
+the share of frequent words that stays is the C program's sqrt(t/f) + t/f; the learning rate is set every `CHUNK`
+positions; the first vectors are uniform on ±1/D, as gensim has them.
 
 The stream is cut into chunks. What a chunk draws and its learning rate depend on its number alone, so a run that goes
 on from a checkpoint does what the uninterrupted one does, and threads may take chunks in any order.
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from graphkit.huffman import huffman_paths
 from neuralcore.errors import UserError
 from neuralcore.lazy import lazy_import
 from neuralcore.schedules import linear
@@ -45,14 +47,20 @@ NOISE_POWER = 0.75  # of the counts, for the noise distribution (the paper, sect
 
 @dataclass(frozen=True)
 class SkipGramConfig:
-    """Settings of skip-gram with negative sampling; the defaults are those of word2vec's C program."""
+    """Settings of skip-gram and CBOW; the defaults are those of word2vec's C program."""
 
+    model: Literal["skipgram", "cbow"] = "skipgram"
+    """what predicts a word: each word near it, one after the other, or the mean of all of them"""
+    loss: Literal["negative_sampling", "hierarchical_softmax"] = "negative_sampling"
+    """what it is told apart from: words drawn by their counts, or all words, along a Huffman tree"""
     dimension: int = 100
     """numbers of a word's vector (the paper: 300)"""
     window: int = 5
     """words on each side at most; the size is drawn uniformly from 1 to this (the paper: 5)"""
     negatives: int = 5
     """noise words against each true one (the paper: 5 to 20 for small texts, 2 to 5 for large ones)"""
+    per_pair: bool = False
+    """draw the noise words anew for each pair of words, as the paper does, not for each window: two times slower"""
     epochs: int = 5
     """passes over the text"""
     learning_rate: float = 0.025
@@ -78,6 +86,10 @@ class SkipGramConfig:
         for name in ("dimension", "window", "negatives", "epochs", "min_count", "threads", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if self.loss == "hierarchical_softmax" and (self.negatives, self.per_pair) != (type(self).negatives, False):
+            raise ValueError("negatives and per_pair change nothing in hierarchical softmax: leave them out")
+        if self.model == "cbow" and self.per_pair:
+            raise ValueError("per_pair is for skip-gram: a window of CBOW is one pair")
         if not 0.0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
         if not 0.0 <= self.minimum_learning_rate <= self.learning_rate:
@@ -98,7 +110,8 @@ class SkipGramTrainer:
         ids: (N,) int32, see `Corpus.ids`.
 
     Attributes:
-        input_table: `EmbeddingTable` (V, D), the vectors. output_table: likewise, of the words as predicted.
+        input_table: `EmbeddingTable` (V, D), the vectors. output_table: likewise, of the words as predicted, or
+            (V - 1, D) of the tree's inner nodes.
         chunk: chunks done, of `chunks`. words: words passed over.
     """
 
@@ -111,7 +124,11 @@ class SkipGramTrainer:
         generator = Generators(config.seed).numpy("input_table")
         self.input_table = EmbeddingTable(len(vocabulary), config.dimension, padded=True)
         self.input_table.uniform(1.0 / config.dimension, generator)
-        self.output_table = EmbeddingTable(len(vocabulary), config.dimension, padded=True)
+        self.nodes = self.signs = None
+        if config.loss == "hierarchical_softmax":
+            self.nodes, self.signs = huffman_paths(vocabulary.counts)
+        outputs = len(vocabulary) if self.nodes is None else len(vocabulary) - 1
+        self.output_table = EmbeddingTable(outputs, config.dimension, padded=True)
         self.keep = keep_probabilities(vocabulary.counts, config.sample)
         self.probability, self.alias = alias_table(vocabulary.counts**NOISE_POWER)
         self.chunks_per_epoch = -(-len(ids) // CHUNK)
@@ -126,16 +143,18 @@ class SkipGramTrainer:
         return linear(before, config.learning_rate, config.minimum_learning_rate, config.epochs * len(self.ids))
 
     def train_chunk(self, chunk: int) -> tuple[int, int, float]:
-        """Draw the windows of a chunk and descend on them: its words, its context words, its summed loss."""
+        """Draw the windows of a chunk and descend on them: its words, how many steps, their summed loss."""
         epoch, part = divmod(chunk, self.chunks_per_epoch)
         begin, end = part * CHUNK, min((part + 1) * CHUNK, len(self.ids))
-        contexts, loss = self._descend(begin, end, epoch, self.learning_rate(chunk))
-        return int(np.count_nonzero(self.ids[begin:end] >= 0)), contexts, loss
+        steps, loss = self._descend(begin, end, epoch, self.learning_rate(chunk))
+        return int(np.count_nonzero(self.ids[begin:end] >= 0)), steps, loss
 
     def _descend(self, begin: int, end: int, epoch: int, learning_rate: float) -> tuple[int, float]:
+        from neuralcore.kernels.cbow import cbow
         from neuralcore.kernels.skipgram import skipgram
         from neuralcore.kernels.skipgram_windows import skipgram_windows
 
+        config = self.config
         windows = skipgram_windows(
             self.ids,
             begin,
@@ -143,13 +162,22 @@ class SkipGramTrainer:
             self.keep,
             self.probability,
             self.alias,
-            window=self.config.window,
-            negatives=self.config.negatives,
-            seed=self.config.seed,
+            window=config.window,
+            negatives=config.negatives if self.nodes is None else 0,
+            seed=config.seed,
             epoch=epoch,
+            pairs=config.per_pair,
         )
-        loss = skipgram(self.input_table.storage, self.output_table.storage, *windows, learning_rate)
-        return len(windows.contexts), loss
+        if self.nodes is None or self.signs is None:
+            outputs, signs = windows.outputs, np.full(windows.outputs.shape, -1, np.int8)
+            signs[:, 0] = 1
+        else:
+            words = windows.outputs[:, 0]
+            outputs, signs = self.nodes[words], self.signs[words]
+        tables = self.input_table.storage, self.output_table.storage
+        descend = skipgram if config.model == "skipgram" else cbow
+        loss = descend(*tables, outputs, signs, windows.offsets, windows.contexts, learning_rate)
+        return len(windows.contexts if config.model == "skipgram" else outputs), loss
 
     def compile(self) -> None:
         """Compile the kernels, or load them from numba's cache, on no positions at all."""

@@ -1,6 +1,6 @@
 """EmbeddingTable: one vector a row, with the optimiser state that belongs to the row.
 
-Both word vectors and graph embeddings are such tables. Rows lie padded to whole cache lines so that the kernels'
+Both word vectors and graph embeddings are such tables. Rows lie in whole cache lines so that the kernels'
 inner loops have no tail; `weight` is the view without the padding.
 """
 
@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuralcore.kernels.alignment import LANES, aligned
 from neuralcore.kernels.row_adagrad import row_adagrad
 
 if TYPE_CHECKING:
     import torch
-
-ALIGNMENT = 16  # float32 numbers in a 64-byte cache line
 
 
 class EmbeddingTable:
@@ -33,8 +32,8 @@ class EmbeddingTable:
     """
 
     def __init__(self, rows: int, dimension: int, *, padded: bool = False, adagrad: bool = False):
-        width = -(-dimension // ALIGNMENT) * ALIGNMENT if padded else dimension
-        self.storage = np.zeros((rows, width), dtype=np.float32)
+        width = -(-dimension // LANES) * LANES if padded else dimension
+        self.storage = aligned(rows, width)
         self.weight = self.storage[:, :dimension]
         self.state = np.zeros(rows, dtype=np.float32) if adagrad else None
 

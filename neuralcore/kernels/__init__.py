@@ -27,6 +27,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "bellman": ("reference", "cpu", "cuda"),
     "bellman_in_place": ("reference", "cpu"),
     "bellman_worklist": ("reference", "cpu"),
+    "cbow": ("reference", "cpu", "cuda"),
     "epsilon_greedy": ("reference", "cpu"),
     "perceptron": ("reference", "cpu"),
     "predecessors": ("reference", "cpu"),

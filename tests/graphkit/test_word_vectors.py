@@ -17,6 +17,7 @@ from graphkit.vocabulary import Vocabulary
 from graphkit.word_vectors import WordVectors
 from neuralcore.checkpoint import CheckpointStore
 from neuralcore.errors import UserError
+from neuralcore.kernels.cbow import cbow
 from neuralcore.kernels.skipgram import reference, skipgram
 from neuralcore.kernels.skipgram_windows import alias_table, keep_probabilities, skipgram_windows
 from neuralcore.kernels.skipgram_windows.reference import splitmix64
@@ -44,14 +45,14 @@ def text(tmp_path: Path) -> Path:
 
 
 def one_window(x: list[float], rows: list[list[float]], contexts: int = 1) -> list[Any]:
-    """Context word 0, repeated; target 0; negatives the other rows."""
+    """Context word 0, repeated; outputs all rows, of which the first belongs to it."""
     return [
         np.array([x] * len(rows), dtype=np.float32),
         np.array(rows, dtype=np.float32),
-        np.array([0], dtype=np.int32),
+        np.arange(len(rows), dtype=np.int32)[None],
+        np.array([[1] + [-1] * (len(rows) - 1)], dtype=np.int8),
         np.array([0, contexts]),
         np.zeros(contexts, dtype=np.int32),
-        np.arange(1, len(rows), dtype=np.int32)[None],
     ]
 
 
@@ -68,15 +69,27 @@ def test_one_pair_by_hand(implementation: Any) -> None:
 
 
 @pytest.mark.parametrize("implementation", ["reference", "cpu"])
-def test_a_row_is_in_the_block_once(implementation: Any) -> None:
+def test_what_is_no_row_is_left_out(implementation: Any) -> None:
     rows = [[0.3, 0.1], [0.2, -0.4], [0.0, 0.5]]
-    plain, repeated = one_window([0.5, 1.0], rows), one_window([0.5, 1.0], rows)
-    plain[5] = np.array([[1]], dtype=np.int32)
-    repeated[5] = np.array([[0, 1, 1, 0, 1]], dtype=np.int32)
-    losses = [skipgram(*args, 0.1, implementation=implementation) for args in (plain, repeated)]
+    plain, gaps = one_window([0.5, 1.0], rows), one_window([0.5, 1.0], rows)
+    plain[2:4] = np.array([[0, 1]], dtype=np.int32), np.array([[1, -1]], dtype=np.int8)
+    gaps[2:4] = np.array([[0, -1, 1, -1, -1]], dtype=np.int32), np.array([[1, -1, -1, -1, 1]], dtype=np.int8)
+    losses = [skipgram(*args, 0.1, implementation=implementation) for args in (plain, gaps)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
-    np.testing.assert_allclose(plain[0], repeated[0], rtol=1e-6)
-    np.testing.assert_allclose(plain[1], repeated[1], rtol=1e-6)
+    np.testing.assert_allclose(plain[0], gaps[0], rtol=1e-6)
+    np.testing.assert_allclose(plain[1], gaps[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("implementation", ["reference", "cpu"])
+def test_cbow_moves_every_context_word_by_the_step_of_their_mean(implementation: Any) -> None:
+    # The mean of (1, 2) and (3, -2) is (2, 0), its logit 2 log 3 / 2 = log 3, the step on it 0.1 (1 - 3/4) = 0.025.
+    tables = [np.array([[1, 2], [3, -2]], np.float32), np.array([[math.log(3) / 2, 7.0]], np.float32)]
+    window = np.zeros((1, 1), np.int32), np.ones((1, 1), np.int8), np.array([0, 2]), np.array([0, 1], np.int32)
+    loss = cbow(*tables, *window, 0.1, implementation=implementation)
+    assert loss == pytest.approx(math.log(4 / 3), rel=1e-6)
+    change = np.array([0.025 * math.log(3) / 2, 0.025 * 7.0])
+    np.testing.assert_allclose(tables[0], np.array([[1, 2], [3, -2]]) + change, rtol=1e-6)
+    np.testing.assert_allclose(tables[1], [[math.log(3) / 2 + 0.05, 7.0]], rtol=1e-6)
 
 
 def test_the_step_is_the_gradient_of_the_loss() -> None:
@@ -102,11 +115,12 @@ def test_the_step_is_the_gradient_of_the_loss() -> None:
 def test_the_door_of_the_op() -> None:
     args = one_window([1.0, 2.0], [[0.0, 0.0], [2.0, -1.0]])
     for place, value, message in [
-        (1, args[1][:1], "output_table has shape"),
-        (3, np.array([0, 2]), "contexts has shape"),
-        (3, np.array([1, 1]), "offsets must start at 0"),
-        (4, np.array([2], dtype=np.int32), r"contexts has a word outside 0\.\.1"),
-        (5, np.array([[-1]], dtype=np.int32), "negatives has a word outside"),
+        (1, args[1][:, :1], "output_table has shape"),
+        (3, args[3][:, :1], "signs has shape"),
+        (4, np.array([0, 2]), "contexts has shape"),
+        (4, np.array([1, 1]), "offsets must start at 0"),
+        (5, np.array([2], dtype=np.int32), r"contexts has a number outside 0\.\.1"),
+        (2, np.array([[0, -2]], dtype=np.int32), r"outputs has a number outside -1\.\.1"),
         (0, args[0].astype(np.float64), "input_table is float64"),
     ]:
         wrong = [*args]
@@ -146,7 +160,7 @@ def test_where_the_stream_is_cut_does_not_matter() -> None:
     whole = draw(ids, 0, len(ids), keep)
     cuts = [0, 1, 20, 21, 22, 700, 701, 9000, len(ids)]
     parts = [draw(ids, a, b, keep) for a, b in itertools.pairwise(cuts)]
-    for name in ("targets", "contexts", "negatives"):
+    for name in ("outputs", "contexts"):
         np.testing.assert_array_equal(np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name))
     np.testing.assert_array_equal(np.concatenate([np.diff(p.offsets) for p in parts]), np.diff(whole.offsets))
 
@@ -154,7 +168,7 @@ def test_where_the_stream_is_cut_does_not_matter() -> None:
 def test_frequent_words_stay_as_often_as_they_should() -> None:
     # Long sentences: a word that is left alone in its sentence has no window.
     ids, keep = stream(sentences=60, length=300), np.linspace(0.05, 1.0, 50)
-    targets = np.concatenate([draw(ids, 0, len(ids), keep, epoch=epoch).targets for epoch in range(5)])
+    targets = np.concatenate([draw(ids, 0, len(ids), keep, epoch=epoch).outputs[:, 0] for epoch in range(5)])
     there = 5 * np.bincount(ids[ids >= 0], minlength=50)
     stayed = np.bincount(targets, minlength=50)
     deviation = (stayed - there * keep) / np.sqrt(np.maximum(there * keep * (1 - keep), 1))
@@ -166,12 +180,13 @@ def test_window_sizes_are_uniform_and_sentences_are_kept_apart() -> None:
     sentence = np.arange(41, dtype=np.int32)
     ids = np.concatenate([[*sentence, -1]] * 400).astype(np.int32)
     windows = draw(ids, 0, len(ids), np.ones(41))
-    assert len(windows.targets) == 400 * 41
-    inner = (windows.targets >= 5) & (windows.targets <= 35)
+    targets = windows.outputs[:, 0]
+    assert len(targets) == 400 * 41
+    inner = (targets >= 5) & (targets <= 35)
     sizes, counts = np.unique(np.diff(windows.offsets)[inner], return_counts=True)
     assert sizes.tolist() == [2, 4, 6, 8, 10]
     assert np.abs(counts / counts.sum() - 0.2).max() < 0.02
-    distance = windows.contexts - np.repeat(windows.targets, np.diff(windows.offsets))
+    distance = windows.contexts - np.repeat(targets, np.diff(windows.offsets))
     assert np.abs(distance).max() == 5
     assert (distance != 0).all()
 
@@ -179,16 +194,21 @@ def test_window_sizes_are_uniform_and_sentences_are_kept_apart() -> None:
 def test_a_dropped_word_makes_room_for_the_next() -> None:
     ids = np.array([0, 1, 2, 1, 3, -1, 1, 4], dtype=np.int32)
     windows = draw(ids, 0, len(ids), np.array([1.0, 0.0, 1.0, 1.0, 1.0]), window=1)
-    assert windows.targets.tolist() == [0, 2, 3]  # 4 stands alone in its sentence
+    assert windows.outputs[:, 0].tolist() == [0, 2, 3]  # 4 stands alone in its sentence
     assert windows.contexts.tolist() == [2, 0, 3, 2]
     assert windows.offsets.tolist() == [0, 1, 3, 4]
 
 
-def test_negatives_follow_the_noise_distribution() -> None:
-    ids = stream()
-    weights = np.arange(1, 51) ** 0.75
-    drawn = np.bincount(draw(ids, 0, len(ids), np.ones(50), negatives=10).negatives.ravel(), minlength=50)
-    expected = weights / weights.sum() * drawn.sum()
+@pytest.mark.parametrize("pairs", [False, True])
+def test_negatives_follow_the_noise_distribution(pairs: bool) -> None:
+    # One negative to a word that is never drawn: what equals the target or an earlier one would be left out.
+    ids = np.where(stream() < 0, -1, 50).astype(np.int32)
+    weights = np.append(np.arange(1, 51) ** 0.75, 0.0)
+    options = {"window": 2, "negatives": 1, "seed": 1, "epoch": 0, "pairs": pairs}
+    windows = skipgram_windows(ids, 0, len(ids), np.ones(51), *alias_table(weights), **options)
+    assert set(np.diff(windows.offsets)) == ({1} if pairs else {1, 2, 3, 4})
+    drawn = np.bincount(windows.outputs[:, 1], minlength=50)
+    expected = weights[:50] / weights.sum() * drawn.sum()
     assert ((drawn - expected) ** 2 / expected).sum() < 90  # chi-squared, 49 degrees of freedom: 0.9997
 
 
@@ -215,10 +235,23 @@ def test_keep_probabilities_by_hand() -> None:
 # -- training -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_neighbours_come_from_the_same_cluster(text: Path, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"threads": 1},
+        {"threads": 2},
+        {"per_pair": True},
+        {"model": "cbow"},
+        {"loss": "hierarchical_softmax"},
+        {"model": "cbow", "loss": "hierarchical_softmax"},
+    ],
+    ids=str,
+)
+def test_neighbours_come_from_the_same_cluster(
+    text: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(skipgram_module, "CHUNK", 500)
-    vectors = WordVectors.train(text, dimension=16, epochs=10, sample=0.0, learning_rate=0.05, threads=threads)
+    vectors = WordVectors.train(text, dimension=16, epochs=10, sample=0.0, learning_rate=0.05, **settings)
     for word in vectors.words:
         assert {other[0] for other, _ in vectors.neighbours(word, 5)} == {word[0]}, word
     assert vectors.similarity("as", "at") > 0.5 > vectors.similarity("as", "bt")
@@ -247,6 +280,9 @@ def test_every_setting_changes_something(text: Path, tmp_path: Path, monkeypatch
     monkeypatch.setattr(skipgram_module, "CHUNK", 1000)
     text.write_text("Rare, as at\n" + text.read_text())
     changed = {
+        "model": "cbow",
+        "loss": "hierarchical_softmax",
+        "per_pair": True,
         "dimension": 9,
         "window": 3,
         "negatives": 3,
@@ -269,7 +305,8 @@ def test_every_setting_changes_something(text: Path, tmp_path: Path, monkeypatch
     plain = result()
     assert result() == plain
     for name, value in changed.items():
-        assert result(**{name: value}) != plain, name
+        also = {"negatives": 5} if name == "loss" else {}  # where a number of negatives would change nothing
+        assert result(**{name: value}, **also) != plain, name
 
 
 def test_threads_are_used(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:

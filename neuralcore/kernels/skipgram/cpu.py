@@ -1,12 +1,12 @@
-"""numba: the block of a window stays in the first-level cache while its context words pass by.
+"""Ops `skipgram` and `cbow` by numba: the block of a window stays in the first-level cache while its inputs pass by.
 
-What the speed comes from, each measured: the block (one fetch of K+1 rows a window); six rows worked on at once,
-so that an element of the input row is loaded once for six multiplications; P and K as compile-time constants; and
-the rows of the next window on their way from memory while this one is computed.
+What the speed comes from, each measured: the block (one fetch of R rows a window); six rows worked on at once, so
+that an element of the input is loaded once for six multiplications; sixteen numbers at a time, in rows that begin at
+cache lines (`neuralcore.kernels.lanes`); P and R as compile-time constants; and the rows of the next window on their
+way from memory while this one is computed.
 
 Trap: `x = table[c]` makes a view object whose count of references is kept atomically, ten times slower than all
-the arithmetic; so every access is `table[c, k]`. And a row number is read into a local variable before an inner
-loop: left as `rows[j]` in it, the compiler must assume that the loop's own stores change it, and does not vectorise.
+the arithmetic; so every access names row and column.
 """
 
 from __future__ import annotations
@@ -14,142 +14,171 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import njit
 
+from neuralcore.kernels.alignment import LANES, aligned
+from neuralcore.kernels.lanes import (
+    add,
+    added,
+    fma,
+    larger,
+    load,
+    logistic,
+    multiply,
+    pick,
+    prefetch,
+    put,
+    smaller,
+    splat,
+    store,
+    subtract,
+)
 from neuralcore.kernels.skipgram import LOGIT_BOUND
 
-TOGETHER = 6  # rows of the block in one inner loop: the target and the usual five negatives
-CACHE_LINE = 16  # float32 numbers
+TOGETHER = 6  # rows of the block worked on at once: the target and the usual five negatives
 
 
 def skipgram(
     input_table: np.ndarray,
     output_table: np.ndarray,
-    targets: np.ndarray,
+    outputs: np.ndarray,
+    signs: np.ndarray,
     offsets: np.ndarray,
     contexts: np.ndarray,
-    negatives: np.ndarray,
     learning_rate: float,
+    mean: bool = False,
 ) -> float:
-    """As `neuralcore.kernels.skipgram.skipgram`."""
-    kernel = _kernel(input_table.shape[1], negatives.shape[1])
-    return kernel(input_table, output_table, targets, offsets, contexts, negatives, np.float32(learning_rate))
-
-
-@intrinsic
-def _prefetch(typing_context: Any, table: Any, row: Any, column: Any) -> Any:
-    """Ask for the cache line of `table[row, column]`, to be written soon."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        indices = [builder.sext(a, ir.IntType(64)) if a.type.width < 64 else a for a in arguments[1:]]
-        address = cgutils.get_item_pointer(context, builder, signature.args[0], array, indices)
-        number, byte_pointer = ir.IntType(32), ir.IntType(8).as_pointer()
-        instruction = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [byte_pointer, number, number, number]), "llvm.prefetch.p0"
+    """As `neuralcore.kernels.skipgram.skipgram`; with `mean` as `neuralcore.kernels.cbow.cbow`."""
+    width, rate = input_table.shape[1], np.float32(learning_rate)
+    if width % LANES == 0:
+        kernel = _kernel(width, outputs.shape[1], mean)
+        return kernel(
+            input_table, output_table, outputs, signs, offsets, contexts, rate, *_room(width, outputs.shape[1])
         )
-        for_writing, keep_in_all_levels, data = number(1), number(3), number(1)
-        builder.call(instruction, [builder.bitcast(address, byte_pointer), for_writing, keep_in_all_levels, data])
-        return context.get_dummy_value()
+    # Rows that are no whole number of cache lines are brought to one and back: right, and slow.
+    padded = -(-width // LANES) * LANES
+    inputs, others = aligned(len(input_table), padded), aligned(len(output_table), padded)
+    inputs[:, :width], others[:, :width] = input_table, output_table
+    loss = skipgram(inputs, others, outputs, signs, offsets, contexts, learning_rate, mean)
+    input_table[:], output_table[:] = inputs[:, :width], others[:, :width]
+    return loss
 
-    return types.void(table, row, column), generate
+
+def _room(width: int, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A block of rows, filled up to a multiple of `TOGETHER`; an input and its change; rows of sixteen signs."""
+    groups = max(1, -(-rows // TOGETHER))
+    return aligned(groups * TOGETHER, width), aligned(2, width), aligned(groups, LANES)
 
 
 @cache
-def _kernel(P: int, K: int) -> Callable[..., float]:
-    """The kernel for rows of P numbers and K negatives, compiled at its first call and cached on disk."""
-    ROWS = -(-(K + 1) // TOGETHER) * TOGETHER  # the rows that fill up stay zero and are never written back
-    ZERO, ONE, BOUND = np.float32(0), np.float32(1), np.float32(LOGIT_BOUND)
+def _kernel(P: int, R: int, mean: bool) -> Callable[..., float]:
+    """The kernel for rows of P numbers and R outputs a window, compiled at its first call and cached on disk."""
+    ZERO, ONE = np.float32(0), np.float32(1)
+    HIGH, LOW = np.float32(LOGIT_BOUND), np.float32(-LOGIT_BOUND)
+    MEAN = mean
 
-    @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+    @njit(nogil=True, error_model="numpy", cache=True)
     def kernel(
         input_table: np.ndarray,
         output_table: np.ndarray,
-        targets: np.ndarray,
+        outputs: np.ndarray,
+        signs: np.ndarray,
         offsets: np.ndarray,
         contexts: np.ndarray,
-        negatives: np.ndarray,
         learning_rate: float,
+        block: np.ndarray,
+        x: np.ndarray,  # row 0 the input, row 1 how it is to change
+        sign: np.ndarray,  # 1, -1, or 0 where there is no row
     ) -> float:
-        rows = np.empty(ROWS, np.int64)
-        block = np.zeros((ROWS, P), np.float32)
-        x = np.empty(P, np.float32)
-        step = np.zeros(ROWS, np.float32)
+        rows = np.empty(block.shape[0], np.int64)
+        rate, one, zero = splat(learning_rate), splat(ONE), splat(ZERO)
         loss, product = 0.0, 1.0
-        for w in range(targets.size):
-            rows[0] = targets[w]
-            n = 1
-            for j in range(K):
-                row = np.int64(negatives[w, j])
-                seen = False
-                for i in range(n):
-                    seen |= rows[i] == row
-                if not seen:
+        for w in range(outputs.shape[0]):
+            n = 0
+            for j in range(R):
+                row = np.int64(outputs[w, j])
+                if row >= 0:
                     rows[n] = row
+                    sign[n // TOGETHER, n % TOGETHER] = signs[w, j]
+                    for k in range(0, P, LANES):
+                        store(block, n, k, load(output_table, row, k))
                     n += 1
-            for j in range(n):
-                row = rows[j]
-                for k in range(P):
-                    block[j, k] = output_table[row, k]
-            if w + 1 < targets.size:
-                for k in range(0, P, CACHE_LINE):
-                    _prefetch(output_table, targets[w + 1], k)
-                    for j in range(K):
-                        _prefetch(output_table, negatives[w + 1, j], k)
+            for j in range(n, -(-n // TOGETHER) * TOGETHER):
+                sign[j // TOGETHER, j % TOGETHER] = ZERO
+            if w + 1 < outputs.shape[0]:
+                for j in range(R):
+                    row = np.int64(outputs[w + 1, j])
+                    if row >= 0:
+                        for k in range(0, P, LANES):
+                            prefetch(output_table, row, k)
 
-            for i in range(offsets[w], offsets[w + 1]):
-                c = contexts[i]
-                for k in range(P):
-                    x[k] = input_table[c, k]
-                for j in range(0, ROWS, TOGETHER):
-                    dot_0, dot_1, dot_2, dot_3, dot_4, dot_5 = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
-                    for k in range(P):
-                        dot_0 += block[j, k] * x[k]
-                        dot_1 += block[j + 1, k] * x[k]
-                        dot_2 += block[j + 2, k] * x[k]
-                        dot_3 += block[j + 3, k] * x[k]
-                        dot_4 += block[j + 4, k] * x[k]
-                        dot_5 += block[j + 5, k] * x[k]
-                    step[j], step[j + 1], step[j + 2] = dot_0, dot_1, dot_2
-                    step[j + 3], step[j + 4], step[j + 5] = dot_3, dot_4, dot_5
-                for j in range(n):
-                    sign = ONE if j == 0 else -ONE
-                    logit = min(max(sign * step[j], -BOUND), BOUND)
-                    probability = ONE / (ONE + math.exp(-logit))  # of the right answer
-                    step[j] = learning_rate * sign * (ONE - probability)
+            first = offsets[w]
+            while first < offsets[w + 1]:
+                last = offsets[w + 1] if MEAN else first + 1
+                share = splat(ONE / np.float32(last - first))
+                for k in range(0, P, LANES):
+                    value = load(input_table, contexts[first], k)
+                    if MEAN:
+                        for i in range(first + 1, last):
+                            value = add(value, load(input_table, contexts[i], k))
+                        value = multiply(value, share)
+                        store(x, 1, k, zero)
+                    store(x, 0, k, value)
+                for j in range(0, n, TOGETHER):
+                    dot_0, dot_1, dot_2, dot_3, dot_4, dot_5 = zero, zero, zero, zero, zero, zero
+                    for k in range(0, P, LANES):
+                        value = load(x, 0, k)
+                        dot_0 = fma(load(block, j, k), value, dot_0)
+                        dot_1 = fma(load(block, j + 1, k), value, dot_1)
+                        dot_2 = fma(load(block, j + 2, k), value, dot_2)
+                        dot_3 = fma(load(block, j + 3, k), value, dot_3)
+                        dot_4 = fma(load(block, j + 4, k), value, dot_4)
+                        dot_5 = fma(load(block, j + 5, k), value, dot_5)
+                    logit = put(put(put(zero, 0, added(dot_0)), 1, added(dot_1)), 2, added(dot_2))
+                    logit = put(put(put(logit, 3, added(dot_3)), 4, added(dot_4)), 5, added(dot_5))
+                    right = load(sign, j // TOGETHER, 0)
+                    logit = larger(splat(LOW), smaller(splat(HIGH), multiply(right, logit)))
+                    probability = logistic(logit)  # of the right answer
+                    step = multiply(multiply(rate, right), subtract(one, probability))
+                    for i in range(min(TOGETHER, n - j)):
+                        product *= float(pick(probability, i))
                     # A logarithm of the product now and then, instead of one for each factor.
-                    product *= float(probability)
                     if product < 1e-200:
                         loss -= math.log(product)
                         product = 1.0
-                for j in range(n, ROWS):
-                    step[j] = ZERO
-                for j in range(0, ROWS, TOGETHER):
-                    step_0, step_1, step_2 = step[j], step[j + 1], step[j + 2]
-                    step_3, step_4, step_5 = step[j + 3], step[j + 4], step[j + 5]
-                    for k in range(P):
-                        b_0, b_1, b_2 = block[j, k], block[j + 1, k], block[j + 2, k]
-                        b_3, b_4, b_5 = block[j + 3, k], block[j + 4, k], block[j + 5, k]
-                        input_table[c, k] += (
-                            step_0 * b_0 + step_1 * b_1 + step_2 * b_2 + step_3 * b_3 + step_4 * b_4 + step_5 * b_5
-                        )
-                        block[j, k] = b_0 + step_0 * x[k]
-                        block[j + 1, k] = b_1 + step_1 * x[k]
-                        block[j + 2, k] = b_2 + step_2 * x[k]
-                        block[j + 3, k] = b_3 + step_3 * x[k]
-                        block[j + 4, k] = b_4 + step_4 * x[k]
-                        block[j + 5, k] = b_5 + step_5 * x[k]
+                    step_0, step_1, step_2 = splat(pick(step, 0)), splat(pick(step, 1)), splat(pick(step, 2))
+                    step_3, step_4, step_5 = splat(pick(step, 3)), splat(pick(step, 4)), splat(pick(step, 5))
+                    for k in range(0, P, LANES):
+                        value = load(x, 0, k)
+                        b_0, b_1, b_2 = load(block, j, k), load(block, j + 1, k), load(block, j + 2, k)
+                        b_3, b_4, b_5 = load(block, j + 3, k), load(block, j + 4, k), load(block, j + 5, k)
+                        # One input is changed in place; the change of several is gathered first.
+                        before = load(x, 1, k) if MEAN else load(input_table, contexts[first], k)
+                        even = fma(step_4, b_4, fma(step_2, b_2, fma(step_0, b_0, before)))
+                        after = add(even, fma(step_5, b_5, fma(step_3, b_3, multiply(step_1, b_1))))
+                        if MEAN:
+                            store(x, 1, k, after)
+                        else:
+                            store(input_table, contexts[first], k, after)
+                        store(block, j, k, fma(step_0, value, b_0))
+                        store(block, j + 1, k, fma(step_1, value, b_1))
+                        store(block, j + 2, k, fma(step_2, value, b_2))
+                        store(block, j + 3, k, fma(step_3, value, b_3))
+                        store(block, j + 4, k, fma(step_4, value, b_4))
+                        store(block, j + 5, k, fma(step_5, value, b_5))
+                if MEAN:
+                    for i in range(first, last):
+                        c = contexts[i]
+                        for k in range(0, P, LANES):
+                            store(input_table, c, k, add(load(input_table, c, k), load(x, 1, k)))
+                first = last
 
             for j in range(n):
                 row = rows[j]
-                for k in range(P):
-                    output_table[row, k] = block[j, k]
+                for k in range(0, P, LANES):
+                    store(output_table, row, k, load(block, j, k))
         return loss - math.log(product)
 
     return kernel

@@ -1,4 +1,4 @@
-"""The truth in NumPy: one context word at a time, in the dtype of the tables."""
+"""The truth in NumPy: one input at a time, in the dtype of the tables."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from neuralcore.kernels.skipgram import LOGIT_BOUND
 
 def skipgram(
     input_table: np.ndarray,  # (V, P)
-    output_table: np.ndarray,  # (V, P)
-    targets: np.ndarray,  # (W,)
+    output_table: np.ndarray,  # (U, P)
+    outputs: np.ndarray,  # (W, R)
+    signs: np.ndarray,  # (W, R)
     offsets: np.ndarray,  # (W + 1,)
     contexts: np.ndarray,  # (C,)
-    negatives: np.ndarray,  # (W, K)
     learning_rate: float,
+    mean: bool = False,
 ) -> float:
-    """As `neuralcore.kernels.skipgram.skipgram`."""
+    """As `neuralcore.kernels.skipgram.skipgram`; with `mean` as `neuralcore.kernels.cbow.cbow`."""
     loss = 0.0
-    for w, target in enumerate(targets.tolist()):
-        rows = list(dict.fromkeys([target, *negatives[w].tolist()]))  # each row once, the target first
-        sign = np.full(len(rows), -1.0, dtype=input_table.dtype)
-        sign[0] = 1.0
+    for w in range(len(outputs)):
+        there = outputs[w] >= 0
+        rows, sign = outputs[w][there], signs[w][there].astype(input_table.dtype)
         block = output_table[rows]
-        for c in contexts[offsets[w] : offsets[w + 1]]:
-            x = input_table[c].copy()
+        words = contexts[offsets[w] : offsets[w + 1]]
+        inputs = [words] if mean and len(words) else [words[i : i + 1] for i in range(len(words))]
+        for together in inputs:
+            x = input_table[together].mean(axis=0)
             logits = np.clip(sign * (block @ x), -LOGIT_BOUND, LOGIT_BOUND)
             probability = 1.0 / (1.0 + np.exp(-logits))  # of the right answer, for each row
             loss += float(np.logaddexp(0.0, -logits).sum())
             step = learning_rate * sign * (1.0 - probability)  # -learning_rate * d loss / d (block @ x)
-            input_table[c] += step @ block
+            np.add.at(input_table, together, step @ block)
             block += np.outer(step, x)
         output_table[rows] = block
     return loss

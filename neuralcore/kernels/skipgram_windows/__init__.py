@@ -1,4 +1,4 @@
-"""Windows and negatives for skip-gram, drawn from a stretch of a stream of word numbers.
+"""Windows and negatives for skip-gram and CBOW, drawn from a stretch of a stream of word numbers.
 
 Mikolov et al. 2013, https://arxiv.org/abs/1310.4546, sections 2.2 and 2.3. At each position of the stream:
 
@@ -6,15 +6,18 @@ Mikolov et al. 2013, https://arxiv.org/abs/1310.4546, sections 2.2 and 2.3. At e
    been written, so windows reach past it;
 2. a size b is drawn uniformly from 1..window, and the context is the b kept words on each side, within the sentence;
 3. K negatives are drawn from the noise distribution (unigram counts to the power 3/4) by Walker's alias method:
-   one column and one coin, 8 bytes a word, where word2vec's table takes 400 MB.
+   one column and one coin, 8 bytes a word, where word2vec's table takes 400 MB. They are drawn once a window, or, as
+   in word2vec's C program, once a pair: each context word then has a window of its own.
 
 Every draw is a pure function of (seed, epoch, position, which draw), so the windows of a stream depend neither on how
-it is cut into stretches nor on which thread takes which. Draw j of position p is number p (K + 2) + j of the
-splitmix64 sequence (Steele et al. 2014, https://doi.org/10.1145/2714064.2660195) of a key of seed and epoch:
+it is cut into stretches nor on which thread takes which. Draw j of position p is number p D + j, D = K + 2 or for
+pairs 2 window K + 2, of the splitmix64 sequence (Steele et al. 2014, https://doi.org/10.1145/2714064.2660195) of a
+key of seed and epoch:
 
     draw 0   the word stays:  u < keep[word]                   u the upper 53 bits as a number in [0, 1)
     draw 1   b = 1 + (upper 32 bits) window / 2^32
-    draw 2+  column = (upper 32 bits) V / 2^32, itself if (lower 32 bits) / 2^32 < probability[column], else its alias
+    draw 2+  (K for the window, or K for each of its pairs in turn)
+             column = (upper 32 bits) V / 2^32, itself if (lower 32 bits) / 2^32 < probability[column], else its alias
 
 Axes: N positions of the stream, V words, W windows, C context words in all, K negatives.
 """
@@ -32,16 +35,14 @@ END_OF_SENTENCE = -1
 
 
 class Windows(NamedTuple):
-    """What `neuralcore.kernels.skipgram` takes; a position without context words has no window."""
+    """What `neuralcore.kernels.skipgram` takes, but for the signs; a position without context words has no window."""
 
-    targets: np.ndarray
-    """(W,) int32, the word in the middle"""
+    outputs: np.ndarray
+    """(W, K + 1) int32: the word in the middle, then the negatives; -1 for one that equals it or an earlier one"""
     offsets: np.ndarray
     """(W + 1,) int64, where each window's context words begin"""
     contexts: np.ndarray
     """(C,) int32"""
-    negatives: np.ndarray
-    """(W, K) int32; may equal the target, which `skipgram` skips"""
 
 
 def skipgram_windows(
@@ -56,6 +57,7 @@ def skipgram_windows(
     negatives: int,
     seed: int,
     epoch: int,
+    pairs: bool = False,
     implementation: kernels.Implementation = "auto",
 ) -> Windows:
     """The windows whose middle lies at begin <= position < end; their context may lie outside.
@@ -70,6 +72,7 @@ def skipgram_windows(
         window: the largest number of context words on one side.
         negatives: K.
         seed, epoch: 0 or more, below 2^63.
+        pairs: whether negatives are drawn for each context word, which is then a window of its own.
 
     Raises:
         ValueError: a shape or dtype differs, or the stretch lies outside the stream.
@@ -89,7 +92,7 @@ def skipgram_windows(
     if window < 1 or negatives < 0:
         raise ValueError(f"window must be 1 or more and negatives 0 or more, got {window} and {negatives}")
     draw = kernels.implementation("skipgram_windows", implementation, ids)
-    return Windows(*draw(ids, begin, end, keep, probability, alias, window, negatives, seed, epoch))
+    return Windows(*draw(ids, begin, end, keep, probability, alias, window, negatives, seed, epoch, pairs))
 
 
 def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:

@@ -27,10 +27,11 @@ def skipgram_windows(
     negatives: int,
     seed: int,
     epoch: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    pairs: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """As `neuralcore.kernels.skipgram_windows.skipgram_windows`."""
     key = np.uint64(key_of(seed, epoch))
-    return _windows(np.asarray(ids), begin, end, keep, probability, alias, window, negatives, key)
+    return _windows(np.asarray(ids), begin, end, keep, probability, alias, window, negatives, key, pairs)
 
 
 @njit(nogil=True, cache=True)
@@ -53,8 +54,24 @@ def _stays(ids, position, keep, key, draws):
 
 
 @njit(nogil=True, cache=True)
-def _windows(ids, begin, end, keep, probability, alias, window, negatives, key):
-    draws = negatives + 2
+def _output(word, probability, alias, key, place, draws, first, row):
+    """The word and the negatives from a first draw on, those there already as -1."""
+    row[0] = word
+    for j in range(1, row.size):
+        random = _draw(key, place, draws, first + j - 1)
+        column = _below(random, probability.size)
+        own = np.float64(random & LOW) * 2.0**-32 < probability[column]
+        drawn = np.int32(column) if own else alias[column]
+        for i in range(j):
+            if row[i] == drawn:
+                drawn = np.int32(-1)
+                break
+        row[j] = drawn
+
+
+@njit(nogil=True, cache=True)
+def _windows(ids, begin, end, keep, probability, alias, window, negatives, key, pairs):
+    draws = 2 + (2 * window if pairs else 1) * negatives
     # The stretch, and around it as many kept words as a window at its edge can reach.
     first, found = begin, 0
     while first > 0 and ids[first - 1] != END_OF_SENTENCE and found < window:
@@ -74,8 +91,9 @@ def _windows(ids, begin, end, keep, probability, alias, window, negatives, key):
             found += position >= end
         position += 1
 
-    targets, offsets = np.empty(centres, np.int32), np.zeros(centres + 1, np.int64)
-    contexts, noise = np.empty(centres * 2 * window, np.int32), np.empty((centres, negatives), np.int32)
+    most = centres * 2 * window if pairs else centres
+    offsets, outputs = np.zeros(most + 1, np.int64), np.empty((most, negatives + 1), np.int32)
+    contexts = np.empty(centres * 2 * window, np.int32)
     w = c = 0
     for i in range(count):
         place = places[i]
@@ -88,18 +106,19 @@ def _windows(ids, begin, end, keep, probability, alias, window, negatives, key):
         high = i + 1
         while high < count and high - i <= size and words[high] != END_OF_SENTENCE:
             high += 1
-        if high - low == 1:
-            continue
+        before = c
         for n in range(low, high):
             if n != i:
                 contexts[c] = words[n]
                 c += 1
-        targets[w] = words[i]
-        for j in range(negatives):
-            random = _draw(key, place, draws, 2 + j)
-            column = _below(random, keep.size)
-            own = np.float64(random & LOW) * 2.0**-32 < probability[column]
-            noise[w, j] = column if own else alias[column]
-        w += 1
-        offsets[w] = c
-    return targets[:w], offsets[: w + 1], contexts[:c], noise[:w]
+                if pairs:
+                    _output(
+                        words[i], probability, alias, key, place, draws, 2 + (c - 1 - before) * negatives, outputs[w]
+                    )
+                    w += 1
+                    offsets[w] = c
+        if not pairs and c > before:
+            _output(words[i], probability, alias, key, place, draws, 2, outputs[w])
+            w += 1
+            offsets[w] = c
+    return outputs[:w], offsets[: w + 1], contexts[:c]

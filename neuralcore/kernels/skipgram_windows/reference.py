@@ -33,12 +33,13 @@ def skipgram_windows(
     negatives: int,
     seed: int,
     epoch: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    pairs: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """As `neuralcore.kernels.skipgram_windows.skipgram_windows`."""
-    key = key_of(seed, epoch)
+    key, draws = key_of(seed, epoch), 2 + (2 * window if pairs else 1) * negatives
 
     def draw(position: int, which: int) -> int:
-        return splitmix64(key, position * (negatives + 2) + which)
+        return splitmix64(key, position * draws + which)
 
     def stays(position: int) -> bool:
         return (draw(position, 0) >> 11) * 2.0**-53 < keep[ids[position]]
@@ -57,21 +58,27 @@ def skipgram_windows(
         column = ((random >> 32) * len(keep)) >> 32
         return column if (random & 0xFFFFFFFF) * 2.0**-32 < probability[column] else int(alias[column])
 
-    targets, offsets, contexts, rows = [], [0], [], []
+    def output(position: int, first: int) -> list[int]:
+        """The word at the position and K others, those there already as -1."""
+        found = [int(ids[position])]
+        for j in range(negatives):
+            word = noise(draw(position, first + j))
+            found.append(-1 if word in found else word)
+        return found
+
+    outputs, offsets, contexts = [], [0], []
     for position in range(begin, end):
         if ids[position] == END_OF_SENTENCE or not stays(position):
             continue
         size = 1 + (((draw(position, 1) >> 32) * window) >> 32)
         context = side(position, -1, size)[::-1] + side(position, +1, size)
-        if not context:
-            continue
-        targets.append(int(ids[position]))
-        contexts += context
-        offsets.append(len(contexts))
-        rows.append([noise(draw(position, 2 + j)) for j in range(negatives)])
+        for number, part in enumerate([[word] for word in context] if pairs else [context]):
+            if part:
+                outputs.append(output(position, 2 + number * negatives))
+                contexts += part
+                offsets.append(len(contexts))
     return (
-        np.array(targets, dtype=np.int32),
+        np.array(outputs, dtype=np.int32).reshape(len(outputs), negatives + 1),
         np.array(offsets, dtype=np.int64),
         np.array(contexts, dtype=np.int32),
-        np.array(rows, dtype=np.int32).reshape(len(targets), negatives),
     )
