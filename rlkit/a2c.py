@@ -10,7 +10,7 @@ with advantages A and returns G of op `neuralcore.kernels.returns`, through whic
 Numbered differences from the paper:
 1. Environments step together and pay for one update, instead of threads that each change shared weights at any time.
 2. The loss is a mean over the transitions of the update, not a sum, and the gradient's norm may be limited.
-3. `trace` below 1: generalised advantage estimation (Schulman et al. 2016); advantages may be normalised.
+3. `trace` below 1: generalised advantage estimation (Schulman et al. 2016); advantages and rewards may be normalised.
 4. The network is that of Mnih et al. (2015), larger than the paper's; the core is recurrent if asked for. Gradients
    then stop where the segment begins, and the core's state there was given by older weights.
 5. Where an episode is truncated, what follows is valued by its last observation. The paper does not tell such ends.
@@ -61,7 +61,7 @@ class A2C(PolicyLearner):
     ):
         config = config or A2CConfig()
         super().__init__(env, config, "a2c", seed, device)
-        self.segment = Segment(config.n_step, config.num_envs, self.agent, config.clip_rewards)
+        self.segment = Segment(config.n_step, config.num_envs, self.agent)
         # What the layers gave while acting is what they would give while learning. Small ones are quicker done twice,
         # and in the residual trunk hardly any has its ReLU at once.
         self.memory = Memory() if self.agent.architecture["network"] == "nature" else None

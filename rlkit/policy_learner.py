@@ -5,6 +5,7 @@ This is no algorithm: it never learns by itself. Axes: N environments, B rows of
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +28,7 @@ from rlkit.environments import vector_env_of
 from rlkit.gradient_step import gradient_step
 from rlkit.loop import optimizer_arrays, restore_optimizer
 from rlkit.policy_gradient import categorical, gaussian
+from rlkit.reward_scale import RewardScale
 from rlkit.rollout import Rollout, Step
 
 
@@ -74,6 +76,7 @@ class PolicyLearner:
         agent: the `PolicyAgent` being trained. steps: transitions seen. updates: gradient steps done.
         core_state: (N, 2, W) of the agent's core before it sees what the environments show now, but for those where
             an episode begins, which zero replaces; None without a core.
+        reward_scale: by which rewards are learned from; None unless they are normalised.
     """
 
     def __init__(self, env: str | gym.vector.VectorEnv, config: Any, name: str, seed: int, device: str):
@@ -96,6 +99,7 @@ class PolicyLearner:
         self.optimizer = self.make_optimizer()
         self.rollout = Rollout(self.env, seed)
         self.core_state = self.agent.blank(config.num_envs)
+        self.reward_scale = RewardScale(config.num_envs, config.discount) if config.normalise_rewards else None
         self.steps, self.updates, self._planned = 0, 0, 0
         self._means = Means()
 
@@ -132,11 +136,19 @@ class PolicyLearner:
         return self.core_state * self.tensor(~self.rollout.begins)[:, None, None]
 
     def step(self, outputs: np.ndarray) -> tuple[Step, np.ndarray]:
-        """Draw actions from what the network gave and take them; the step and the draw."""
+        """Draw actions from what the network gave and take them.
+
+        Returns:
+            The step, its rewards as they are to be learned from, and the draw.
+        """
         drawn = self.agent.draw(outputs, self.generators.numpy("actions"))
         if not self.agent.discrete and not np.isfinite(drawn).all():
             raise UserError(f"the policy's actions became nan or inf by step {self.steps}: lower the learning rate")
-        return self.rollout.step(self.agent.in_space(drawn)), drawn
+        step = self.rollout.step(self.agent.in_space(drawn))
+        reward = step.reward.clip(-1.0, 1.0) if self.config.clip_rewards else step.reward
+        if self.reward_scale is not None:
+            reward = self.reward_scale.scale(reward, step)
+        return replace(step, reward=reward), drawn
 
     def encode(self, observations: np.ndarray) -> torch.Tensor:
         """(B, …) observations as the network takes them, on the device."""
@@ -202,12 +214,15 @@ class PolicyLearner:
         self._planned = steps
 
     def metrics(self) -> dict[str, float]:
-        """Means over the updates since the last call, and the step size now."""
-        return {**self._means.take(), "learning_rate": self.learning_rate}
+        """Means over the updates since the last call, the step size now, and what rewards are divided by now."""
+        figures = {**self._means.take(), "learning_rate": self.learning_rate}
+        return figures if self.reward_scale is None else {**figures, "reward_scale": self.reward_scale.deviation}
 
     def cut(self, number: int) -> None:
         """End the open episodes as a time limit would and begin new ones, seeded by `number` alone."""
         self.rollout.restart(number)
+        if self.reward_scale is not None:
+            self.reward_scale.cut()
 
     def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
         """Everything needed to go on but the rollout, as plain values and shards of arrays."""
@@ -221,6 +236,8 @@ class PolicyLearner:
         shards = {"network": Shard(weights), "optimizer": Shard(optimizer_arrays(self.optimizer))}
         if self.core_state is not None:
             shards["core"] = Shard({"state": self.core_state.cpu().numpy()})
+        if self.reward_scale is not None:
+            shards["reward_scale"] = Shard(self.reward_scale.state())
         return counters, shards
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -230,6 +247,8 @@ class PolicyLearner:
         restore_optimizer(self.optimizer, checkpoint.shards["optimizer"])
         if self.core_state is not None:
             self.core_state.copy_(torch.from_numpy(checkpoint.shards["core"]["state"]))
+        if self.reward_scale is not None:
+            self.reward_scale.restore(checkpoint.shards["reward_scale"])
         self.steps, self.updates = checkpoint.state["steps"], checkpoint.state["updates"]
         self._means.restore(checkpoint.state["means"], self.device)
         self.generators.restore(checkpoint.state["generators"])

@@ -9,7 +9,7 @@ objective stops paying where the policy has moved away from the one that acted:
 with advantages A and returns G of op `neuralcore.kernels.returns`, through which no gradient flows.
 
 Numbered differences from the paper, of which its authors' code has the first two:
-1. `normalise_advantages`, over a whole segment, and a limit to the gradient's norm.
+1. `normalise_advantages`, over a whole segment, and a limit to the gradient's norm. Rewards may be normalised too.
 2. Adam's epsilon is 1e-5. The code's clipping of values is left out.
 3. The network is that of Mnih et al. (2015), larger than the paper's; policy and value share it with Box actions too.
    With a recurrent core, which the paper has not, a minibatch is made of whole environments' sequences, each from the
@@ -60,7 +60,7 @@ class PPO(PolicyLearner):
     ):
         config = config or PPOConfig()
         super().__init__(env, config, "ppo", seed, device)
-        self.segment = Segment(config.n_step, config.num_envs, self.agent, config.clip_rewards)
+        self.segment = Segment(config.n_step, config.num_envs, self.agent)
 
     def advance(self) -> None:
         """Act `n_step` times in every environment, then all updates, with schedules as they were at the beginning."""

@@ -54,6 +54,8 @@ class PPOConfig(PolicyConfig):
     """gradients of a larger L2 norm are scaled down to it; none leaves them (paper: not told; its code has 0.5)"""
     clip_rewards: bool = True
     """rewards are clipped to [-1, 1] for learning, never in the returns that are reported (paper's code: yes)"""
+    normalise_rewards: bool = False
+    """rewards count in running standard deviations of the discounted return (Engstrom et al. 2020; paper: no)"""
     precision: Literal["fp32", "bf16"] = "fp32"
     """arithmetic of the forward and backward pass; weights and losses stay fp32 (paper: fp32)"""
 

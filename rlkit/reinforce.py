@@ -85,12 +85,11 @@ class REINFORCE(PolicyLearner):
         """Act once in every environment, and update if enough episodes are over."""
         outputs, _ = self.evaluate(self.rollout.observations)
         step, drawn = self.step(outputs)
-        rewards = step.reward.clip(-1.0, 1.0) if self.config.clip_rewards else step.reward
         for i in np.flatnonzero(step.transition).tolist():
             trajectory = self._open[i]
             trajectory.observations.append(step.observation_t[i].copy())
             trajectory.drawn.append(drawn[i])
-            trajectory.rewards.append(rewards[i])
+            trajectory.rewards.append(step.reward[i])
             if step.terminated[i] or step.truncated[i]:
                 trajectory.terminated = bool(step.terminated[i])
                 self._end(i)

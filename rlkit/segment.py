@@ -17,7 +17,7 @@ class Segment:
     """What on-policy algorithms learn from, and forget.
 
     Args:
-        steps: T. count: N. agent: whose spaces these are. clip_rewards: to [-1, 1].
+        steps: T. count: N. agent: whose spaces these are.
 
     Attributes:
         observations: (T + 1, N, …); the last are those after the last step.
@@ -27,9 +27,9 @@ class Segment:
         rewards: (T, N) float32. terminated, truncated, transition: (T, N) bool, as in `Step`.
     """
 
-    def __init__(self, steps: int, count: int, agent: PolicyAgent, clip_rewards: bool):
+    def __init__(self, steps: int, count: int, agent: PolicyAgent):
         space = agent.observation_space
-        self.steps, self.count, self.clip_rewards = steps, count, clip_rewards
+        self.steps, self.count = steps, count
         dtype = np.int64 if isinstance(space, gym.spaces.Discrete) else space.dtype
         self.observations = np.zeros((steps + 1, count, *(space.shape or ())), dtype)
         numbers = agent.network.policy.out_features
@@ -45,9 +45,8 @@ class Segment:
     def put(self, t: int, step: Step, drawn: np.ndarray) -> None:
         """Row t: a step, and the actions as they were drawn."""
         self.observations[t], self.actions[t] = step.observation_t, drawn
-        self.rewards[t] = step.reward.clip(-1.0, 1.0) if self.clip_rewards else step.reward
+        self.rewards[t], self.transition[t] = step.reward, step.transition
         self.terminated[t], self.truncated[t] = step.terminated, step.truncated
-        self.transition[t] = step.transition
 
     @property
     def begins(self) -> np.ndarray:

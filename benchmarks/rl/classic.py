@@ -34,7 +34,7 @@ from rlkit.train import ALGORITHMS, parse_arguments, table_of
 # environment -> what is asked of the interquartile mean at the end of the budget, by whom
 ASKED = {
     "CartPole-v1": (475.0, ("dqn", "a2c", "ppo", "reinforce")),
-    "Acrobot-v1": (-90.0, ("dqn", "ppo")),
+    "Acrobot-v1": (-90.0, ("dqn", "a2c", "ppo")),
 }
 EPISODES = 50  # in each of the two evaluations of a seed
 POINTS = 25  # of a learning curve
