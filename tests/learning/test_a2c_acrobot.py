@@ -1,7 +1,7 @@
 """A2C solves Acrobot-v1 with the shipped preset, by its normalised rewards: the mean of two agents at the end.
 
-Measured on seeds 0 to 2, 50 episodes each: -82, -89, -81; seed 0 with raw rewards stays at -500 from the first step to
-the last. The threshold is that of an agent which always swings up, though not by the shortest way.
+Measured on seeds 0 to 2, 50 episodes each: -82, -89, -81; seed 0 with raw rewards stays at -500 from first to last.
+The threshold is that of an agent which always swings up, though not by the shortest way.
 """
 
 from __future__ import annotations
