@@ -4,7 +4,7 @@ words = WordVectors.train("corpus.txt", dimension=100, window=5, negatives=5, ru
 words.neighbours("king")                            # [("queen", 0.71), …], by the cosine
 words.analogy("man", "king", "woman")               # "man is to king as woman is to …"
 words.save("vectors"); WordVectors.load("vectors")  # hashed, pickle-free
-words.save_word2vec("vectors.txt")                  # for other programs
+words.save_word2vec("vectors.txt")                  # for other programs; WordVectors.read("vectors.txt") reads theirs
 
 How they are learnt is in `graphkit.skipgram`. Axes: V words, D dimension.
 """
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from graphkit.vocabulary import Vocabulary
+    from graphkit.word_evaluation import Analogies, Similarity
 else:  # imported when first used, so that `graphkit words --help` answers at once
     np = lazy_import("numpy")
 
@@ -51,13 +52,13 @@ class WordVectors:
     Args:
         vocabulary: the words and their counts.
         matrix: (V, D) float32, row i for word i.
-        config: how they were trained.
+        config: how they were trained; None where another program did.
 
     Attributes:
         training: a `Training` if they were trained just now, None if they were loaded.
     """
 
-    def __init__(self, vocabulary: Vocabulary, matrix: np.ndarray, config: SkipGramConfig):
+    def __init__(self, vocabulary: Vocabulary, matrix: np.ndarray, config: SkipGramConfig | None = None):
         self.vocabulary, self.matrix, self.config = vocabulary, matrix, config
         self.training: Training | None = None
 
@@ -152,23 +153,51 @@ class WordVectors:
 
     def neighbours(self, word: str, k: int = 10) -> list[tuple[str, float]]:
         """The k words of the largest cosine with a word, the nearest first; itself is left out."""
-        number = self.vocabulary[word]
-        return self._nearest(self.unit[number], [number], k)
+        return self.neighbours_of([word], k)[word]
+
+    def neighbours_of(self, words: Sequence[str], k: int = 10) -> dict[str, list[tuple[str, float]]]:
+        """`neighbours` of many words at once, by matrix products."""
+        numbers = self.vocabulary.ids(words)
+        return dict(zip(words, self._nearest(self.unit[numbers], numbers[:, None].tolist(), k)))
 
     def analogy(self, a: str, b: str, c: str, k: int = 10) -> list[tuple[str, float]]:
         """ "a is to b as c is to …": the k words nearest to b - a + c, at length one each; a, b, c are left out."""
-        numbers = self.vocabulary.ids([a, b, c])
-        minus, plus, plus_too = self.unit[numbers]
-        direction = plus - minus + plus_too
-        return self._nearest(direction / max(float(np.linalg.norm(direction)), 1e-30), numbers.tolist(), k)
+        return self.most_similar([b, c], [a], k)
 
-    def _nearest(self, direction: np.ndarray, left_out: list[int], k: int) -> list[tuple[str, float]]:
+    def most_similar(
+        self, positive: Sequence[str], negative: Sequence[str] = (), k: int = 10
+    ) -> list[tuple[str, float]]:
+        """The k words nearest to the sum of the positive words less that of the negative ones, at length one each.
+
+        The words themselves are left out (3CosAdd, Mikolov, Yih & Zweig 2013).
+        """
+        numbers = self.vocabulary.ids([*positive, *negative])
+        if not numbers.size:
+            raise UserError("most_similar: name at least one word")
+        sign = np.array([1] * len(positive) + [-1] * len(negative), dtype=np.float32)
+        direction = sign @ self.unit[numbers]
+        return self._nearest(direction[None] / max(float(np.linalg.norm(direction)), 1e-30), [numbers.tolist()], k)[0]
+
+    def odd_one_out(self, words: Sequence[str]) -> str:
+        """The word of three or more that is furthest from the mean of them all, each at length one."""
+        if len(words) < 3:
+            raise UserError(f"the odd one out of {len(words)} words: name at least 3")
+        rows = self.unit[self.vocabulary.ids(words)]
+        return words[int(np.argmin(rows @ rows.mean(axis=0)))]
+
+    def evaluate(self, files: Sequence[str | Path], **settings: Any) -> list[Analogies | Similarity]:
+        """The figures of analogy files and similarity sets: see `graphkit.word_evaluation.evaluate`."""
+        from graphkit.word_evaluation import evaluate
+
+        return evaluate(self, files, **settings)
+
+    def _nearest(self, directions: np.ndarray, left_out: list[list[int]], k: int) -> list[list[tuple[str, float]]]:
+        from graphkit.nearest_words import nearest
+
         if k < 1:
             raise UserError(f"k = {k}: ask for at least 1 neighbour")
-        cosines = self.unit @ direction
-        cosines[left_out] = -np.inf
-        order = np.argsort(-cosines, kind="stable")[: min(k, len(self) - len(set(left_out)))]
-        return [(self.words[i], float(cosines[i])) for i in order]
+        found = nearest(self.unit, directions, left_out, k)
+        return [[(self.words[row], cosine) for row, cosine in rows] for rows in found]
 
     # -- keeping ------------------------------------------------------------------------------------------------
 
@@ -178,9 +207,8 @@ class WordVectors:
         from neuralcore.config import to_mapping
 
         columns = {"word": self.words, "count": self.vocabulary.counts.tolist()}
-        return write_vectors(
-            Path(folder), KIND, {"vectors": self.matrix}, columns, {"config": to_mapping(self.config)}
-        )
+        details = {"config": to_mapping(self.config)} if self.config is not None else {}
+        return write_vectors(Path(folder), KIND, {"vectors": self.matrix}, columns, details)
 
     @classmethod
     def load(cls, folder: str | Path) -> WordVectors:
@@ -194,29 +222,32 @@ class WordVectors:
         from neuralcore.config import from_mapping
 
         arrays, columns, manifest = read_vectors(Path(folder), KIND)
-        config = from_mapping(SkipGramConfig, manifest["config"])
+        config = from_mapping(SkipGramConfig, manifest["config"]) if "config" in manifest else None
         return cls(Vocabulary(columns["word"], columns["count"]), arrays["vectors"], config)
 
-    def save_word2vec(self, path: str | Path) -> Path:
-        """Write word2vec's text format, which most other programs read: `V D`, then a line a word.
+    @classmethod
+    def read(cls, path: str | Path) -> WordVectors:
+        """Vectors in any form: what `load` takes, or a file of another program (`graphkit.word_formats`).
 
-        Numbers have the digits that give the same float32 back.
+        Such files are in the order of frequency but without counts: the words get V, V-1, …, 1, as gensim does it.
 
         Raises:
-            UserError: a word has white space in it, which the format cannot hold, or the file cannot be written.
+            UserError: there are none, or a file is damaged; line or byte are named.
         """
-        from neuralcore.checkpoint import write_text
+        from graphkit.vocabulary import Vocabulary
+        from graphkit.word_formats import read_word2vec
 
-        for word in self.words:
-            if word.split() != [word]:
-                raise UserError(f"the word {word!r} has white space, which word2vec's text format cannot hold")
-        rows = (" ".join([word, *row.astype(str)]) for word, row in zip(self.words, self.matrix))
         path = Path(path)
-        try:
-            write_text(path, "\n".join([f"{len(self)} {self.matrix.shape[1]}", *rows]) + "\n")
-        except OSError as error:
-            raise UserError(f"{path} could not be written ({error.strerror})") from None
-        return path
+        if path.is_dir():
+            return cls.load(path)
+        words, matrix = read_word2vec(path)
+        return cls(Vocabulary(words, range(len(words), 0, -1)), matrix)
+
+    def save_word2vec(self, path: str | Path, *, binary: bool = False) -> Path:
+        """Write word2vec's text or binary format, which most other programs read; see `graphkit.word_formats`."""
+        from graphkit.word_formats import write_word2vec
+
+        return write_word2vec(Path(path), self.words, self.matrix, binary=binary)
 
 
 def _with(config: SkipGramConfig, settings: dict[str, Any]) -> SkipGramConfig:

@@ -456,6 +456,60 @@ def test_questions_by_hand(plane: WordVectors) -> None:
         plane.neighbours("king", 0)
 
 
+def test_many_at_once_is_one_by_one(plane: WordVectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    matrix = np.round(rng.normal(size=(60, 3)) * 2).astype(np.float32)  # coarse, so that cosines are equal
+    many = WordVectors(Vocabulary([f"w{n}" for n in range(60)], range(60, 0, -1)), matrix)
+    cosines = many.unit.astype(np.float64) @ many.unit.T.astype(np.float64)
+    for scores in (1, 130, 1 << 20):
+        monkeypatch.setattr("graphkit.nearest_words.SCORES", scores)
+        found = many.neighbours_of(many.words, 7)
+        assert list(found) == many.words
+        for row, word in enumerate(many.words):
+            numbers = [int(other[1:]) for other, _ in found[word]]
+            expected = np.delete(np.arange(60), row)[
+                np.argsort(-np.delete(cosines[row].round(6), row), kind="stable")
+            ]
+            np.testing.assert_allclose(cosines[row, numbers], cosines[row, expected[:7]], atol=1e-6)
+            assert row not in numbers
+    assert plane.neighbours_of(["king", "zero"], 1) == {
+        "king": plane.neighbours("king", 1),
+        "zero": [("man", 0.0)],
+    }
+    assert len(plane.neighbours("man", 100)) == 5
+
+
+def test_sums_of_words_and_the_odd_one_out(plane: WordVectors) -> None:
+    assert plane.most_similar(["king", "woman"], ["man"], 3) == plane.analogy("man", "king", "woman", 3)
+    word, cosine = plane.most_similar(["man", "woman"], k=1)[0]  # between (1, 0) and (0, 1)
+    assert (word, round(cosine, 6)) == ("king", round(3 / 10**0.5, 6))
+    assert plane.most_similar(["man"], ["woman"])[0][0] == "king"
+    assert plane.odd_one_out(["man", "king", "être", "queen"]) == "être"
+    for call, message in [
+        (lambda: plane.most_similar([]), "name at least one word"),
+        (lambda: plane.odd_one_out(["man", "king"]), "name at least 3"),
+        (lambda: plane.odd_one_out(["man", "kng", "queen"]), "did you mean 'king'"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            call()
+
+
+def test_gensim_answers_alike() -> None:
+    models = pytest.importorskip("gensim.models", reason="gensim is not installed (extra gensim)")
+    words = [f"w{n}" for n in range(200)]
+    matrix = np.random.default_rng(2).normal(size=(200, 10)).astype(np.float32)
+    ours, theirs = WordVectors(Vocabulary(words, range(200, 0, -1)), matrix), models.KeyedVectors(10)
+    theirs.add_vectors(words, matrix)
+    for a, b in [
+        (ours.neighbours("w3", 20), theirs.most_similar("w3", topn=20)),
+        (ours.most_similar(["w1", "w2"], ["w7", "w9"]), theirs.most_similar(["w1", "w2"], ["w7", "w9"])),
+    ]:
+        assert [word for word, _ in a] == [word for word, _ in b]
+        np.testing.assert_allclose([c for _, c in a], [c for _, c in b], atol=1e-6)
+    for begin in range(0, 200, 5):
+        assert ours.odd_one_out(words[begin : begin + 5]) == theirs.doesnt_match(words[begin : begin + 5])
+
+
 def test_saved_and_loaded(plane: WordVectors, tmp_path: Path) -> None:
     plane.save(tmp_path / "vectors")
     for folder in (tmp_path / "vectors", tmp_path):  # a run folder is as good
@@ -490,6 +544,6 @@ def test_word2vec_text_format(plane: WordVectors, tmp_path: Path) -> None:
     numbers = np.array([line.split(" ")[1:] for line in lines], dtype=np.float32)
     assert numbers.tobytes() == plane.matrix.tobytes()
     plane.vocabulary.words[1] = "two words"
-    with pytest.raises(UserError, match="'two words' has white space"):
+    with pytest.raises(UserError, match="'two words' is empty or has white space"):
         plane.save_word2vec(tmp_path / "w.txt")
     assert not (tmp_path / "w.txt").exists()
