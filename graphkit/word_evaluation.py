@@ -19,7 +19,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy import stats
@@ -129,18 +129,11 @@ def evaluate(
     index: dict[str, int] = {}
     same = np.array([index.setdefault(word, row) for row, word in enumerate(words)])  # (V,) first row of that word
     figures: list[Analogies | Similarity] = []
-    for path in _files(paths):
-        lines = _lines(path)
-        if _kind(lines) == "pairs":
+    for path, kind, lines in files_of(paths):
+        if kind == "pairs":
             figures.append(_similarity(path, lines, unit, index, fold_case))
-        elif _kind(lines) == "analogies":
-            figures.append(_analogies(path, lines, unit, index, same, fold_case))
         else:
-            number, line = lines[0] if lines else (1, "")
-            raise UserError(
-                f"{path}: line {number} ({line.strip()[:40]!r}) is neither ': SECTION', four words, nor two words "
-                "and a score"
-            )
+            figures.append(_analogies(path, lines, unit, index, same, fold_case))
     return figures
 
 
@@ -149,18 +142,32 @@ def evaluate(
 Lines = list[tuple[int, str]]  # number and text of the lines that say something
 
 
-def _files(paths: Sequence[str | Path]) -> list[Path]:
-    files: list[Path] = []
+def files_of(paths: Sequence[str | Path]) -> list[tuple[Path, Literal["pairs", "analogies"], Lines]]:
+    """Each file, what it is of, and its lines; a folder stands for those of its files that are of either kind.
+
+    Raises:
+        UserError: a file cannot be read, or its first lines are neither questions nor pairs.
+    """
+    found: list[tuple[Path, Literal["pairs", "analogies"], Lines]] = []
     for path in map(Path, paths):
+        inside = [path]
         if path.is_dir():
             inside = [p for p in sorted(path.iterdir()) if p.is_file() and p.suffix in (".txt", ".tsv", ".csv")]
-            found = [p for p in inside if _kind(_lines(p)) is not None]
-            if not found:
-                raise UserError(f"{path} holds no .txt, .tsv or .csv file of analogies or of word pairs with scores")
-            files += found
-        else:
-            files.append(path)
-    return files
+        before = len(found)
+        for file in inside:
+            lines = _lines(file)
+            kind = _kind(lines)
+            if kind is not None:
+                found.append((file, kind, lines))
+        if len(found) == before and path.is_dir():
+            raise UserError(f"{path} holds no .txt, .tsv or .csv file of analogies or of word pairs with scores")
+        if len(found) == before:
+            number, line = lines[0] if lines else (1, "")
+            raise UserError(
+                f"{path}: line {number} ({line.strip()[:40]!r}) is neither ': SECTION', four words, nor two words "
+                "and a score"
+            )
+    return found
 
 
 def _lines(path: Path) -> Lines:
@@ -179,7 +186,7 @@ def _fields(line: str) -> list[str]:
     return [field.strip() for field in line.split(separator)]
 
 
-def _kind(lines: Lines) -> str | None:
+def _kind(lines: Lines) -> Literal["pairs", "analogies"] | None:
     """What the first lines are of; one line of headings may stand over pairs."""
     if not lines:
         return None

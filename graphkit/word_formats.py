@@ -110,9 +110,11 @@ def read_word2vec(path: Path) -> tuple[list[str], np.ndarray]:
 
 
 def is_word2vec(path: Path) -> bool:
-    """Whether a file begins as word vectors do, and not as a text."""
-    with _told(path):
+    """Whether a file begins as word vectors do; one that cannot be read does not."""
+    try:
         return _layout(path) is not None
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        return False
 
 
 # -- which format ---------------------------------------------------------------------------------------------------

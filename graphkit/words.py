@@ -2,7 +2,8 @@
 
 graphkit words corpus.txt --dimension 100 --epochs 5
 graphkit words part1.txt.gz part2.txt.gz --run runs/both --threads 2
-graphkit words configs/words/tinyshakespeare.toml --show king,love
+graphkit words configs/words/tinyshakespeare.toml --show king,love --evaluate word-eval/
+graphkit words runs/both …                                          what is there already: see graphkit.look
 """
 
 from __future__ import annotations
@@ -11,24 +12,19 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
+from graphkit.look import LookArguments, evaluate, look, named, neighbour_lines, vectors_at
 from graphkit.skipgram import SkipGramConfig
 from neuralcore.config import find_config, from_mapping, parse, read_toml
 from neuralcore.errors import UserError
 
-if TYPE_CHECKING:
-    from graphkit.word_vectors import WordVectors
-
-SHOWN = 6  # words whose neighbours are printed when none are named
-NEIGHBOURS = 5
-
 
 @dataclass(frozen=True)
 class WordsArguments:
-    """Learn word vectors from text; the same command goes on where it stopped."""
+    """Learn word vectors from text; the same command goes on where it stopped. With a finished run folder, or a file
+    of vectors, in place of the text, --help lists what can be done with them."""
 
     corpus: Positional[tuple[str, ...]]
     """UTF-8 text files (also .gz, .xz), a line a sentence; sample:tinyshakespeare; or a .toml file that names one"""
@@ -36,6 +32,8 @@ class WordsArguments:
     """run folder; by default runs/words-<corpus>"""
     show: str = ""
     """words whose neighbours are printed in the end, with commas between; by default some frequent ones"""
+    evaluate: tuple[Path, ...] = ()
+    """files of analogies or of word pairs with scores, and folders of such, to measure the vectors by in the end"""
     config: SkipGramConfig = field(default_factory=SkipGramConfig)
 
     def __post_init__(self) -> None:
@@ -43,8 +41,13 @@ class WordsArguments:
             raise ValueError("name a text file, sample:tinyshakespeare, or a .toml file that names one")
 
 
-def parse_arguments(words: Sequence[str], prog: str) -> WordsArguments:
-    """The arguments: defaults, then the TOML file where one is named, then flags."""
+def parse_arguments(words: Sequence[str], prog: str) -> WordsArguments | LookArguments:
+    """The arguments: defaults, then the TOML file where one is named, then flags.
+
+    Where the first names vectors that are there, those of `graphkit.look`.
+    """
+    if words and not words[0].startswith("-") and vectors_at(Path(words[0])):
+        return parse(LookArguments, words, prog=f"{prog} {words[0]}", description=LookArguments.__doc__ or "")
     description = WordsArguments.__doc__ or ""
     files = [word for word in words if word.endswith(".toml") and not word.startswith("-")]
     if not files:
@@ -64,8 +67,17 @@ def parse_arguments(words: Sequence[str], prog: str) -> WordsArguments:
     return arguments
 
 
-def words(arguments: WordsArguments) -> int:
+def words(arguments: WordsArguments | LookArguments) -> int:
     """Learn word vectors from text; the same command goes on where it stopped."""
+    if isinstance(arguments, LookArguments):
+        return look(arguments)
+    for place in filter(Path.is_dir, map(Path, arguments.corpus)):
+        if vectors_at(place):
+            raise UserError(f"{place} holds trained vectors, not text: to look at them, name it first and alone")
+    if arguments.evaluate:  # a slip in a name is told before hours of training, not after
+        from graphkit.word_evaluation import files_of
+
+        files_of(arguments.evaluate)
     from graphkit.word_vectors import WordVectors
     from neuralcore.checkpoint import write_text
     from neuralcore.telemetry import duration
@@ -81,11 +93,13 @@ def words(arguments: WordsArguments) -> int:
         speed = f"{done.words:,} words in {duration(done.seconds)}, {done.words / done.seconds:,.0f} words/s"
     else:
         speed = "nothing: the run had been finished"
-    tables = neighbour_lines(vectors, [word.strip() for word in arguments.show.split(",") if word.strip()])
+    tables = neighbour_lines(vectors, named(arguments.show))
     print(f"vocabulary   {text}")
     print(f"trained      {speed}")
     print(f"vectors      {run}/vectors (graphkit search {run} WORD)")
     print("\n".join(["neighbours   by the cosine", *(f"  {line}" for line in tables)]))
+    if arguments.evaluate:
+        evaluate(vectors, arguments.evaluate, run)
     settings = ", ".join(f"{key} {value}" for key, value in dataclasses.asdict(config).items())
     write_text(
         run / "card.md",
@@ -94,24 +108,3 @@ def words(arguments: WordsArguments) -> int:
         + f"\nCommand: `graphkit words {run}/config.toml`\n",
     )
     return 0
-
-
-def neighbour_lines(vectors: WordVectors, shown: Sequence[str]) -> list[str]:
-    """One line a word: its nearest words and their cosines.
-
-    Args:
-        shown: the words, as they are in the vocabulary; empty for the commonest words of five letters and more, which
-            are seldom the and of.
-
-    A word that is not known has its line say so: a slip in `--show` is no reason to fail after hours of training.
-    """
-    chosen = list(shown) or [word for word in vectors.words if len(word) >= 5][:SHOWN]
-    width = max(map(len, chosen), default=0)
-    lines = []
-    for word in chosen:
-        try:
-            nearest = "  ".join(f"{other} {cosine:.2f}" for other, cosine in vectors.neighbours(word, NEIGHBOURS))
-        except UserError as error:
-            nearest = f"({error})"
-        lines.append(f"{word:<{width}}  {nearest}")
-    return lines

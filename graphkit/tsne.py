@@ -1,0 +1,126 @@
+"""t-SNE: points of many dimensions laid out in the plane so that near ones stay near.
+
+van der Maaten & Hinton 2008, "Visualizing Data using t-SNE", https://jmlr.org/papers/v9/vandermaaten08a.html. Every
+pair of points is looked at, so time and memory grow with N². Deviations, and why: the first layout is that of the two
+principal components instead of random, which keeps the large-scale order and needs no seed (Kobak & Berens 2019);
+early exaggeration is 12 instead of 4, and the learning rate grows with N (Belkina et al. 2019).
+
+Axes: N points, D dimension.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from neuralcore.errors import UserError
+
+LARGEST = 3000  # points; 72 MB a matrix, of which there are about six
+EXAGGERATION, EXAGGERATED = 12.0, 250  # factor, and iterations it lasts
+
+
+def principal_components(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates (N, 2) of the points on their first two principal components, and the components' shares (2,).
+
+    The shares are of the variance. A component's sign is free; its largest entry is made positive.
+    """
+    centred = X - X.mean(axis=0)
+    U, singular, V = np.linalg.svd(centred, full_matrices=False)
+    sign = np.sign(np.take_along_axis(V, np.abs(V).argmax(axis=1)[:, None], axis=1))[:, 0]
+    coordinates = (U * singular * sign)[:, :2]
+    shares = singular[:2] ** 2 / max(float((singular**2).sum()), 1e-30)
+    missing = 2 - coordinates.shape[1]
+    return np.pad(coordinates, ((0, 0), (0, missing))), np.pad(shares, (0, missing))
+
+
+def squared_distances(X: np.ndarray) -> np.ndarray:
+    """(N, N), zero on the diagonal."""
+    norms = (X * X).sum(axis=1)
+    distances = np.maximum(norms[:, None] + norms - 2 * X @ X.T, 0)
+    np.fill_diagonal(distances, 0)
+    return distances
+
+
+def conditional_affinities(distances: np.ndarray, perplexity: float) -> np.ndarray:
+    """(N, N) p_{j|i} = exp(-β_i d_ij) / Σ_{k≠i} exp(-β_i d_ik), where β_i gives each row the perplexity.
+
+    A row's perplexity is 2 to the power of its entropy in bits; equations 1 and 2 of the paper. β is found by
+    bisection, for all rows at once.
+    """
+    N = len(distances)
+    # Shifted by each row's smallest: the same p, and no row whose exponentials are all zero.
+    others = np.where(np.eye(N, dtype=bool), np.inf, distances)
+    shifted = others - others.min(axis=1, keepdims=True)
+    low, high, beta = np.zeros(N), np.full(N, np.inf), np.ones(N)
+    for _ in range(100):
+        P = np.exp(-beta[:, None] * shifted)
+        total = P.sum(axis=1)
+        finite = np.where(np.isinf(shifted), 0, shifted)
+        entropy = np.log(total) + beta * (P * finite).sum(axis=1) / total  # in nats
+        error = entropy - math.log(perplexity)
+        if np.abs(error).max() < 1e-7:
+            break
+        low, high = np.where(error > 0, beta, low), np.where(error > 0, high, beta)
+        beta = np.where(np.isinf(high), beta * 2, (low + high) / 2)
+    return P / total[:, None]
+
+
+def tsne(X: np.ndarray, perplexity: float | None = None, iterations: int = 1000) -> tuple[np.ndarray, float]:
+    """Lay N points out in the plane.
+
+    Args:
+        X: (N, D).
+        perplexity: how many neighbours each point has, smoothly counted; None is 30, or (N - 1) / 3 for few points.
+        iterations: gradient steps, of which the first 250 have the exaggeration.
+
+    Returns:
+        (N, 2), and the divergence KL(P || Q) in nats that was reached.
+
+    Raises:
+        UserError: fewer than 4 points or too many, or a perplexity that so many points cannot have.
+    """
+    N = len(X)
+    if not 4 <= N <= LARGEST:
+        raise UserError(f"t-SNE of {N:,} points: choose between 4 and {LARGEST:,}")
+    if perplexity is None:
+        perplexity = min(30.0, (N - 1) / 3)
+    if not 1 <= perplexity < N - 1:
+        raise UserError(f"perplexity = {perplexity} with {N:,} points: choose between 1 and {N - 2}")
+    P = conditional_affinities(squared_distances(np.asarray(X, np.float64)), perplexity)
+    P = (P + P.T) / (2 * N)  # joint: p_ij = (p_{j|i} + p_{i|j}) / 2N
+    Y = principal_components(np.asarray(X, np.float64))[0]
+    Y *= 1e-4 / max(float(Y[:, 0].std()), 1e-30)
+    velocity, gains = np.zeros_like(Y), np.ones_like(Y)
+    rate = max(N / EXAGGERATION / 4, 50.0)
+    for iteration in range(iterations):
+        factor, momentum = (EXAGGERATION, 0.5) if iteration < EXAGGERATED else (1.0, 0.8)
+        slope = gradient(factor * P, Y)
+        # Jacobs 1988, as in the authors' programs: a step grows while the gradient keeps its direction.
+        gains = np.where(np.sign(slope) == np.sign(velocity), gains * 0.8, gains + 0.2).clip(min=0.01)
+        velocity = momentum * velocity - rate * gains * slope
+        Y = Y + velocity
+        Y -= Y.mean(axis=0)
+    return Y, divergence(P, Y)
+
+
+def _kernel(Y: np.ndarray) -> np.ndarray:
+    """Student's t with one degree of freedom, (N, N), not normalised and zero on the diagonal."""
+    kernel = 1 / (1 + squared_distances(Y))
+    np.fill_diagonal(kernel, 0)
+    return kernel
+
+
+def gradient(P: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """Of the divergence by Y (N, 2), equation 5: 4 Σ_j (p_ij - q_ij) (y_i - y_j) / (1 + |y_i - y_j|²)."""
+    kernel = _kernel(Y)
+    weights = (P - kernel / kernel.sum()) * kernel
+    return 4 * (weights.sum(axis=1)[:, None] * Y - weights @ Y)
+
+
+def divergence(P: np.ndarray, Y: np.ndarray) -> float:
+    """KL(P || Q) in nats between joint affinities (N, N) and those of a layout (N, 2)."""
+    kernel = _kernel(Y)
+    Q = kernel / kernel.sum()
+    there = P > 0
+    return float((P[there] * np.log(P[there] / Q[there].clip(min=1e-300))).sum())
