@@ -8,6 +8,7 @@ from neuralcore.command_line import Command, run
 
 COMMANDS = {
     "words": Command("graphkit.words", "WordsArguments", "words", "Learn word vectors from a text file"),
+    "bias": Command("graphkit.bias_command", "BiasArguments", "bias", "Show and remove a bias in word vectors"),
     "embed": Command(
         "graphkit.embed_command", "EmbedArguments", "embed", "Learn vectors of a graph's nodes from its edges"
     ),
