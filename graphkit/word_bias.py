@@ -136,8 +136,8 @@ def association(
     counts = (len(x), len(y), len(a), len(b))
     if min(counts[:2]) < 2 or min(counts[2:]) < 1 or set(x) & set(y):
         raise UserError(
-            f"{counts[0]}, {counts[1]}, {counts[2]}, {counts[3]} words of x, y, a, b are known: two different ones are "
-            "needed in x and in y, and one in a and in b"
+            f"{', '.join(map(str, counts))} words of x, y, a, b are known: two different ones are needed in x and "
+            "in y, and one in a and in b"
         )
     U = unit.astype(np.float64)
     s = U[[*x, *y]] @ (U[list(a)].mean(axis=0) - U[list(b)].mean(axis=0))  # s(w), for x then y

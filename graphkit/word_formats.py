@@ -110,9 +110,18 @@ def read_word2vec(path: Path) -> tuple[list[str], np.ndarray]:
 
 
 def is_word2vec(path: Path) -> bool:
-    """Whether a file begins as word vectors do; one that cannot be read does not."""
+    """Whether a file begins as word vectors do, and no text; one that cannot be read does not.
+
+    A text may begin with two numbers, or with a line such as "May 8 1902": the next lines have to fit.
+    """
     try:
-        return _layout(path) is not None
+        layout = _layout(path)
+        if layout is None or layout.binary:
+            return layout is not None
+        begin, end = (1, 2) if layout.header else (0, 5)
+        with _open(path) as file:
+            rows = [line.split() for line in itertools.islice(file, begin, end)]
+        return bool(rows) and all(len(row) == layout.dimension + 1 and _are_numbers(row[1:]) for row in rows)
     except (OSError, EOFError, zlib.error, lzma.LZMAError):
         return False
 

@@ -74,6 +74,8 @@ def words(arguments: WordsArguments | LookArguments) -> int:
     for place in filter(Path.is_dir, map(Path, arguments.corpus)):
         if vectors_at(place):
             raise UserError(f"{place} holds trained vectors, not text: to look at them, name it first and alone")
+        if (place / "config.toml").is_file() and (place / "checkpoints").is_dir():
+            raise UserError(f"{place} is a run that has not finished: graphkit words {place}/config.toml goes on")
     if arguments.evaluate:  # a slip in a name is told before hours of training, not after
         from graphkit.word_evaluation import files_of
 

@@ -86,6 +86,13 @@ def test_training_ends_with_an_evaluation(run: Path, capsys: pytest.CaptureFixtu
     assert json.loads(Path("runs/t/evaluation.json").read_text())["results"][0]["name"] == "q"
 
 
+def test_a_run_that_has_not_finished(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("runs/u/checkpoints").mkdir(parents=True)
+    Path("runs/u/config.toml").touch()
+    assert main(["words", "runs/u"]) == 2
+    assert "has not finished: graphkit words runs/u/config.toml goes on" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

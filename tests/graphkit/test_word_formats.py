@@ -159,6 +159,6 @@ def test_files_that_cannot_be_read_or_written(vectors: WordVectors, tmp_path: Pa
 
 
 def test_a_text_is_no_file_of_vectors(tmp_path: Path) -> None:
-    for text in ("To be or not to be\n", "1 2 buckle my shoe\n", "\n", "12\n"):
+    for text in ("To be or not to be\n", "1 2 buckle my shoe\n", "\n", "12\n", "May 8 1902\nPelée\n", "1 2\nonce\n"):
         (tmp_path / "t").write_text(text)
         assert not is_word2vec(tmp_path / "t"), text
