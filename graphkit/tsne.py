@@ -3,7 +3,8 @@
 van der Maaten & Hinton 2008, "Visualizing Data using t-SNE", https://jmlr.org/papers/v9/vandermaaten08a.html. Every
 pair of points is looked at, so time and memory grow with N². Deviations, and why: the first layout is that of the two
 principal components instead of random, which keeps the large-scale order and needs no seed (Kobak & Berens 2019);
-early exaggeration is 12 instead of 4, and the learning rate grows with N (Belkina et al. 2019).
+early exaggeration is 12 instead of 4, and the learning rate is proportional to N (Belkina et al. 2019) and divided by
+the exaggeration, with a constant that keeps few points from swinging.
 
 Axes: N points, D dimension.
 """
@@ -92,13 +93,12 @@ def tsne(X: np.ndarray, perplexity: float | None = None, iterations: int = 1000)
     Y = principal_components(np.asarray(X, np.float64))[0]
     Y *= 1e-4 / max(float(Y[:, 0].std()), 1e-30)
     velocity, gains = np.zeros_like(Y), np.ones_like(Y)
-    rate = max(N / EXAGGERATION / 4, 50.0)
     for iteration in range(iterations):
         factor, momentum = (EXAGGERATION, 0.5) if iteration < EXAGGERATED else (1.0, 0.8)
         slope = gradient(factor * P, Y)
         # Jacobs 1988, as in the authors' programs: a step grows while the gradient keeps its direction.
         gains = np.where(np.sign(slope) == np.sign(velocity), gains * 0.8, gains + 0.2).clip(min=0.01)
-        velocity = momentum * velocity - rate * gains * slope
+        velocity = momentum * velocity - N / (4 * factor) * gains * slope
         Y = Y + velocity
         Y -= Y.mean(axis=0)
     return Y, divergence(P, Y)

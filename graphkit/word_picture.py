@@ -66,8 +66,10 @@ def picture(vectors: WordVectors, words: Sequence[str], path: str | Path, method
 
 def draw(points: np.ndarray, words: Sequence[str], title: str) -> Any:
     """A figure of named points (N, 2), equally scaled in both directions."""
-    side = min(6.0 + 0.02 * len(words), 16.0)  # inches; more room for more names
-    figure = figures.Figure(figsize=(side * 1.25, side), dpi=150)
+    width = min(7.5 + 0.025 * len(words), 20.0)  # inches; more room for more names
+    extent = np.ptp(points, axis=0)
+    height = width * float(np.clip(extent[1] / max(extent[0], 1e-12), 0.5, 1.0))
+    figure = figures.Figure(figsize=(width, height), dpi=150)
     canvas = canvases.FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_title(title, fontsize=11, loc="left", color=INK)

@@ -43,6 +43,8 @@ def test_written_and_read(vectors: WordVectors, binary: bool, name: str, tmp_pat
     first = path.read_bytes()
     assert vectors.save_word2vec(tmp_path / name, binary=binary).read_bytes() == first  # same vectors, same bytes
     assert [p.name for p in tmp_path.glob("*.tmp")] == []
+    if name.endswith(".gz"):
+        assert first[4:8] == bytes(4)  # no time in the header of gzip
 
 
 def test_the_bytes_by_hand(tmp_path: Path) -> None:

@@ -63,6 +63,20 @@ def test_groups_come_apart_and_the_divergence_falls() -> None:
     assert again.tobytes() == Y.tobytes()
 
 
+def test_early_exaggeration_draws_groups_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that they have room to move past each other (section 3.4 of the paper)."""
+    X, which = groups()
+    same = which[:, None] == which
+
+    def width() -> float:
+        Y, _ = tsne(X, perplexity=10, iterations=250)
+        return float(np.sqrt(squared_distances(Y)[same]).mean())
+
+    exaggerated = width()
+    monkeypatch.setattr("graphkit.tsne.EXAGGERATED", 0)
+    assert exaggerated < width() / 3
+
+
 def test_the_gradient_by_finite_differences() -> None:
     X, _ = groups(of=4, count=3)
     P = conditional_affinities(squared_distances(X), 3)
