@@ -167,7 +167,8 @@ def report(rows: list[dict[str, str]]) -> None:
         f"model, at discount {DISCOUNT}, with no episode played. Asked is 1 % or less of every seed, from 0 on.\n\n"
         f"{settings}\n\n"
         "Presets `configs/rl/gridworld_<algorithm>.toml` for dqn, a2c, ppo and reinforce; the others have their\n"
-        f"defaults, monte-carlo {MONTE_CARLO}. In 4 x 4 {ENTROPY}. fitted-q learns from {DATA:,} transitions of random actions in {ITERATIONS} regressions.\n\n"
+        f"defaults, but monte-carlo {MONTE_CARLO}; but {ENTROPY}.\n"
+        f"fitted-q learns from {DATA:,} transitions of random actions in {ITERATIONS} regressions.\n\n"
         "| algorithm | world | transitions | within 1 % | largest gap | CPU-s | each |\n"
         "|---|---|---|---|---|---|---|\n"
         + "\n".join(lines)
