@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from neuralcore.errors import UserError
@@ -58,14 +58,28 @@ class Vocabulary:
         counter: Counter[str] = Counter()
         for sentence in sentences:
             counter.update(sentence)
-        kept = sorted((-count, word) for word, count in counter.items() if count >= min_count)
-        if not kept:
-            most = max(counter.values(), default=0)
+        words = list(counter)
+        return cls.of_counts(lambda kept: [words[i] for i in kept], list(counter.values()), min_count)
+
+    @classmethod
+    def of_counts(
+        cls, words: Callable[[np.ndarray], list[str]], counts: Sequence[int] | np.ndarray, min_count: int = 1
+    ) -> Vocabulary:
+        """As `count`, of words that are counted already.
+
+        Args:
+            words: gives the strings of some words by their numbers; only of those that stay.
+            counts: of each word.
+        """
+        counts = np.asarray(counts, dtype=np.int64)
+        kept = np.flatnonzero(counts >= max(min_count, 1))
+        if not len(kept):
             raise UserError(
-                f"min_count = {min_count} leaves no word: of {len(counter):,} different words the commonest occurs "
-                f"{most:,} times; lower min_count or give more text"
+                f"min_count = {min_count} leaves no word: of {np.count_nonzero(counts):,} different words the "
+                f"commonest occurs {counts.max(initial=0):,} times; lower min_count or give more text"
             )
-        return cls([word for _, word in kept], [-count for count, _ in kept])
+        order = sorted(zip((-counts[kept]).tolist(), words(kept)))
+        return cls([word for _, word in order], [-count for count, _ in order])
 
     @property
     def total(self) -> int:

@@ -33,7 +33,6 @@ else:  # imported when first used, so that `graphkit words --help` answers at on
     np = lazy_import("numpy")
 
 KIND = "word_vectors"
-IN_MEMORY = 1 << 27  # words (512 MB of numbers) above which a run keeps its stream in a memory-mapped file
 
 
 @dataclass(frozen=True)
@@ -69,15 +68,19 @@ class WordVectors:
         config: SkipGramConfig | None = None,
         *,
         run: str | Path | None = None,
+        corpora: str | Path | None = None,
         **settings: Any,
     ) -> WordVectors:
         """Learn vectors from text.
 
         Args:
-            corpus: one or more UTF-8 text files (also .gz, .xz), a line a sentence, or "sample:tinyshakespeare".
+            corpus: one or more UTF-8 text files (also .gz, .xz, .zst) or folders of them, a line a sentence, or
+                "sample:tinyshakespeare".
             config: see `SkipGramConfig`; `settings` are fields of it, for short.
             run: a run folder, for progress, metrics, checkpoints and, in the end, `vectors/`. A run that was
                 killed goes on by the same call, and with one thread ends with the same bytes.
+            corpora: a folder that keeps texts as numbers, so that the same text is not read twice; by default
+                `.corpora` beside the run folder, and none without a run.
 
         Raises:
             UserError: a text cannot be read or leaves no word; the run folder is in use or holds a run of other
@@ -87,7 +90,6 @@ class WordVectors:
         """
         from graphkit.corpus import Corpus
         from graphkit.samples import resolve
-        from graphkit.vocabulary import Vocabulary
         from neuralcore.config import defaults, to_mapping
         from neuralcore.run_folder import RunFolder
         from neuralcore.telemetry import Telemetry
@@ -95,19 +97,22 @@ class WordVectors:
         config = _with(config or SkipGramConfig(), settings)
         named = [corpus] if isinstance(corpus, (str, Path)) else list(corpus)
         text = Corpus([resolve(c) for c in named], tokenizer=config.tokenizer, lowercase=config.lowercase)
-        vocabulary = Vocabulary.count(text.sentences(), config.min_count)
+        folder = None if run is None else Path(run)
+        if folder is not None:
+            RunFolder.check(folder)
+            for c in named:  # or the next call would find the run's own files among the text
+                if Path(c).is_dir() and folder.resolve().is_relative_to(Path(c).resolve()):
+                    raise UserError(f"the run folder {folder} lies in {c}, whose files are the text: choose another")
+        keep_in = corpora if corpora is not None else folder and folder.parent / ".corpora"
+        vocabulary, ids = text.read(config.min_count, folder=keep_in, threads=config.threads)
         with contextlib.ExitStack() as stack:
-            folder = file = store = None
-            if run is not None:
-                folder = Path(run)
+            store = None
+            if folder is not None:
                 kept = {"corpus": [str(c) for c in named], "run": str(run), "config": to_mapping(config)}
                 may_differ = ("run", "config.threads", "config.checkpoint_every")
                 keeping = RunFolder(folder, kept, may_differ, {"config": defaults(SkipGramConfig)})
                 store = stack.enter_context(keeping).checkpoints
-                if vocabulary.total > IN_MEMORY:
-                    file = folder / "ids.npy"
-                    stack.callback(file.unlink, missing_ok=True)
-            trainer = SkipGramTrainer(text.ids(vocabulary, file), vocabulary, config)
+            trainer = SkipGramTrainer(ids, vocabulary, config)
             checkpoint = store.load() if store else None
             if checkpoint is not None:
                 trainer.restore(checkpoint)

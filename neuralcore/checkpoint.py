@@ -88,11 +88,11 @@ class CheckpointStore:
                 files[name] = {"size": path.stat().st_size, "sha256": digest, "version": shard.version}
             manifest = {"format": FORMAT, "step": step, "shards": files, "state": state}
             _write_bytes(temporary / "manifest.json", json.dumps(manifest, allow_nan=False).encode())
-            _sync_folder(temporary)
+            sync_folder(temporary)
             if final.exists():
                 shutil.rmtree(final)
             os.rename(temporary, final)
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
             write_text(self.folder / "LATEST", final.name)
         except OSError as error:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -163,7 +163,7 @@ def write_text(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".tmp")
     _write_bytes(temporary, text.encode())
     os.replace(temporary, path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def sealed(manifest: Mapping[str, Any]) -> str:
@@ -216,7 +216,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
     temporary = path.with_name(path.name + ".tmp")
     digest = _write_arrays(temporary, arrays)
     os.replace(temporary, path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return digest
 
 
@@ -235,7 +235,7 @@ def _write_bytes(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names inside a folder durable (a rename is not until its folder is synced)."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

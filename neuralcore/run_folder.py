@@ -44,9 +44,14 @@ class RunFolder:
         self.checkpoints = CheckpointStore(self.path / "checkpoints")
         self._config, self._may_differ, self._defaults = config, may_differ, defaults or {}
 
+    @staticmethod
+    def check(path: Path) -> None:
+        """Refuse a file, as entering does; for who has long work to do before."""
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path} is a file, not a run folder: choose another --run")
+
     def __enter__(self) -> RunFolder:
-        if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"{self.path} is a file, not a run folder: choose another --run")
+        self.check(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         # The lock dies with the process, so a `kill -9` leaves nothing to clean up.
         self._lock = open(self.path / ".lock", "a+", encoding="ascii")

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from graphkit import skipgram as skipgram_module
-from graphkit import word_vectors as word_vectors_module
 from graphkit.skipgram import SkipGramConfig, SkipGramTrainer
 from graphkit.vocabulary import Vocabulary
 from graphkit.word_vectors import WordVectors
@@ -382,23 +381,23 @@ def test_a_run_is_refused_on_another_text_or_other_settings(text: Path, tmp_path
     assert folder_bytes(tmp_path / "run" / "vectors") == before
 
 
-def test_a_large_text_is_kept_in_a_file_while_it_is_needed(
+def test_the_text_is_read_once_for_all_runs_beside_each_other(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = WordVectors.train(text, SMALL, run=tmp_path / "plain")
-    monkeypatch.setattr(word_vectors_module, "IN_MEMORY", 100)
-    kinds = []
-    init = SkipGramTrainer.__init__
+    in_memory = WordVectors.train(text, SMALL)
+    first = WordVectors.train(text, SMALL, run=tmp_path / "runs" / "first")
+    assert {p.name for p in (tmp_path / "runs").iterdir()} == {"first", ".corpora"}
 
-    def spy(self: SkipGramTrainer, ids: np.ndarray, *args: Any) -> None:
-        kinds.append(type(ids))
-        init(self, ids, *args)
+    def never(*_: Any) -> None:
+        raise AssertionError("the text is read again")
 
-    monkeypatch.setattr(SkipGramTrainer, "__init__", spy)
-    mapped = WordVectors.train(text, SMALL, run=tmp_path / "mapped")
-    assert kinds == [np.memmap]
-    assert mapped.matrix.tobytes() == plain.matrix.tobytes()
-    assert not (tmp_path / "mapped" / "ids.npy").exists()
+    monkeypatch.setattr("graphkit.corpus_folder.Scan", never)
+    second = WordVectors.train(text, SMALL, run=tmp_path / "runs" / "second")
+    elsewhere = WordVectors.train(text, SMALL, run=tmp_path / "third", corpora=tmp_path / "runs" / ".corpora")
+    for vectors in (first, second, elsewhere):
+        assert vectors.matrix.tobytes() == in_memory.matrix.tobytes()
+    with pytest.raises(UserError, match=r"lies in .*, whose files are the text"):
+        WordVectors.train(tmp_path, SMALL, run=tmp_path / "runs" / "fourth")
 
 
 def test_mistakes_leave_the_disk_as_it_was(text: Path, tmp_path: Path) -> None:
