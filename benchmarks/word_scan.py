@@ -142,10 +142,10 @@ def report(rows: list[list[Any]], arguments: argparse.Namespace) -> str:
     return (
         f"# Reading a text of {size / 1e6:,.0f} MB\n\n"
         f"{words:,} occurrences of {vocabulary:,} words that occur {MIN_COUNT} times or more; medians of "
-        f"{arguments.rounds} rounds,\nthe ratio to gensim's CPU seconds within a round, with its range. gensim {peer} "
-        "counts words; ours also\nwrites the text as numbers and hashes it, but for the row that is counted in "
-        "Python, which is the plain\nway that the tests compare with. Peak memory is of the whole process, imports and "
-        "compiled code included.\n\n"
+        f"{arguments.rounds} rounds,\nthe ratio to gensim's CPU seconds within a round, with its range. gensim "
+        f"{peer} counts words; ours also\nwrites the text as numbers and hashes it, but for the row that is "
+        "counted in Python, which is the plain\nway that the tests compare with. Peak memory is of the whole "
+        "process, imports and compiled code included.\n\n"
         "| | CPU s | million words/CPU-s | times gensim | s | peak MB |\n|---|---|---|---|---|---|\n"
         + "\n".join(lines)
         + f"\n\n{date.today()}, {versions},\nPython {platform.python_version()}, a {platform.machine()} machine of "
