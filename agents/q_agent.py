@@ -168,10 +168,12 @@ def highest(space: gym.Space) -> float:
     return largest if 0.0 < largest < 255.0 else 255.0
 
 
-def encode(observations: np.ndarray, space: gym.Space, device: torch.device) -> torch.Tensor:
+def encode(observations: np.ndarray | torch.Tensor, space: gym.Space, device: torch.device) -> torch.Tensor:
     """A batch of observations as the tensor a network takes, on its device (uint8 stays uint8 on the way)."""
+    if isinstance(observations, torch.Tensor) and isinstance(space, gym.spaces.Box):
+        return observations.to(device, torch.float32 if observations.dtype == torch.float64 else observations.dtype)
     if isinstance(space, gym.spaces.Discrete):
-        index = torch.from_numpy(np.asarray(observations, dtype=np.int64) - int(space.start)).to(device)
+        index = torch.as_tensor(observations, dtype=torch.int64, device=device) - int(space.start)
         return torch.nn.functional.one_hot(index, int(space.n)).float()
     array = np.ascontiguousarray(observations)
     if array.dtype == np.float64:

@@ -29,6 +29,7 @@ import torch
 from agents.q_agent import QAgent, encode, observation_shape
 from neuralcore.checkpoint import Checkpoint, Shard
 from neuralcore.device import autocast, choose_device
+from neuralcore.errors import UserError
 from neuralcore.kernels.q_learning import q_learning
 from neuralcore.layers.trunk import trunk_for
 from neuralcore.optimizers import Adam, RMSprop
@@ -91,6 +92,8 @@ class DQN:
         self.config = config = config or DQNConfig()
         self.env = vector_env_of(env, config.num_envs)
         self.device = choose_device(device)
+        if config.replay_on_device and self.device.type == "cpu":
+            raise UserError("replay_on_device wants a GPU, and this learns on the CPU: leave it out")
         self.generators = Generators(seed)
         space = self.env.single_observation_space
         shape = observation_shape(space)
@@ -118,6 +121,7 @@ class DQN:
             priority_exponent=config.priority_exponent if config.prioritised else None,
             priority_floor=config.priority_floor,
             folder=config.replay_folder,
+            device=self.device if config.replay_on_device else None,
         )
         self.steps, self.updates, self._planned = 0, 0, 0
         self._totals = _Totals()

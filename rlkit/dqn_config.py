@@ -30,6 +30,8 @@ class DQNConfig:
     """transitions kept (paper: 1,000,000)"""
     replay_folder: str = ""
     """folder whose disk holds the replay's frames, in a file that vanishes with the process; empty: memory"""
+    replay_on_device: bool = False
+    """keep the replay's frames in the memory of the GPU that learns, where batches are then gathered"""
     prioritised: bool = False
     """draw transitions by their last error (Schaul et al. 2016; paper: uniformly); three fields below belong to it"""
     priority_exponent: float = 0.6
@@ -92,6 +94,10 @@ class DQNConfig:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         self._check_priorities()
+        if self.replay_on_device and self.replay_folder:
+            raise ValueError(
+                "the replay's frames are kept in replay_folder or, by replay_on_device, on a GPU: not both"
+            )
         if self.learning_starts < self.batch_size:
             raise ValueError(f"learning_starts {self.learning_starts} is less than one batch of {self.batch_size}")
         if self.learning_starts > self.replay_capacity:

@@ -8,8 +8,8 @@ When an observation is a stack of S frames (C, H, W) -> the environment's own fr
 kept, and a stack is put together again when sampled: frames from before an episode's start are zeros. A stack of
 four stored twice (before and after) costs 56 kB a transition, this costs 7 kB.
 
-Transitions are drawn uniformly or by priority (`rlkit.priorities`), and the frames are kept in memory or in a file
-(`rlkit.mapped_array`); neither changes anything else here.
+Transitions are drawn uniformly or by priority (`rlkit.priorities`), and the frames are kept in memory, in a file
+(`rlkit.mapped_array`) or on the device that learns (`rlkit.device_array`); neither changes anything else here.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from neuralcore.checkpoint import Shard
 from neuralcore.errors import UserError
 from neuralcore.shape import match_shape
+from rlkit.device_array import DeviceArray
 from rlkit.mapped_array import mapped_array
 from rlkit.priorities import Priorities
 from rlkit.rollout import Step
@@ -34,7 +36,8 @@ class Transitions:
     """A batch of B transitions.
 
     Attributes:
-        observation_tm1: (B, …) before the action. action_tm1: (B,) int64.
+        observation_tm1: (B, …) before the action; a tensor if the frames are kept on a device.
+        action_tm1: (B,) int64.
         reward_t: (B,) float32, the discounted sum of the n rewards that followed.
         discount_t: (B,) float32, what the value of observation_t counts: discount^n, 0 where the episode terminated.
         observation_t: (B, …) after those n steps, or the last of the episode.
@@ -42,11 +45,11 @@ class Transitions:
         place: (B,) int64, what `Priorities.learned` knows them by; None in uniform sampling.
     """
 
-    observation_tm1: np.ndarray
+    observation_tm1: np.ndarray | torch.Tensor
     action_tm1: np.ndarray
     reward_t: np.ndarray
     discount_t: np.ndarray
-    observation_t: np.ndarray
+    observation_t: np.ndarray | torch.Tensor
     weight: np.ndarray | None = None
     place: np.ndarray | None = None
 
@@ -64,6 +67,7 @@ class ReplayBuffer:
         stack: S when the observation's first axis is a stack of S frames of which the last is the newest; 1 else.
         priority_exponent, priority_floor: see `Priorities`; an exponent of None draws uniformly.
         folder: where the file of the frames goes; empty keeps them in memory.
+        device: where the frames go instead; None keeps them in memory.
 
     Attributes:
         priorities: the `Priorities`, place = row · N + column, or None.
@@ -80,6 +84,7 @@ class ReplayBuffer:
         priority_exponent: float | None = None,
         priority_floor: float = 1e-6,
         folder: str = "",
+        device: torch.device | None = None,
     ):
         if capacity < 2 * num_envs:
             raise UserError(f"replay capacity {capacity} holds fewer than two steps of {num_envs} environments")
@@ -91,7 +96,11 @@ class ReplayBuffer:
         frame = shape[1:] if stack > 1 else shape
         # np.empty takes memory from the system only as rows are written: a large buffer starts small.
         frames = (self.rows, num_envs, *frame)
-        self.frames = mapped_array(frames, dtype, folder) if folder else np.empty(frames, dtype=dtype)
+        self.frames: np.ndarray | DeviceArray
+        if device is not None:
+            self.frames = DeviceArray(frames, dtype, device)
+        else:
+            self.frames = mapped_array(frames, dtype, folder) if folder else np.empty(frames, dtype=dtype)
         self.actions = np.empty((self.rows, num_envs), dtype=np.int64)
         self.rewards = np.empty((self.rows, num_envs), dtype=np.float32)
         self.terminated = np.empty((self.rows, num_envs), dtype=bool)
@@ -212,14 +221,14 @@ class ReplayBuffer:
             rows[rejected], columns[rejected] = again
         raise RuntimeError("the replay buffer holds no transitions, only reset rows")
 
-    def _observations(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    def _observations(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray | torch.Tensor:
         """(B, *shape): the observations of those rows, stacks put together again."""
         if self.stack == 1:
             return self.frames[rows % self.rows, columns]
         back = np.arange(self.stack - 1, -1, -1)  # S-1 … 0 steps before the row
         frames = self.frames[(rows[:, None] - back) % self.rows, columns[:, None]]
         before_start = back[None, :] > self.age[rows % self.rows, columns][:, None]
-        frames[before_start] = 0
+        frames[torch.from_numpy(before_start) if isinstance(frames, torch.Tensor) else before_start] = 0
         return frames
 
     def shards(self) -> Iterator[tuple[str, Shard]]:
@@ -227,7 +236,7 @@ class ReplayBuffer:
         for number, start in enumerate(range(0, min(self.written, self.rows), self.segment_rows)):
             part = slice(start, min(start + self.segment_rows, self.rows))
             used = slice(start, min(part.stop, self.written))
-            arrays = {name: getattr(self, name)[used] for name in _ARRAYS}
+            arrays = {name: _on_host(getattr(self, name)[used]) for name in _ARRAYS}
             yield f"replay_{number:05d}", Shard(arrays, version=self._last_write(part))
         yield "replay_position", Shard({"written": np.array([self.written]), "age": self._age})
         if self.priorities is not None:  # they change everywhere at once, so they are no part of the segments
@@ -258,6 +267,10 @@ class ReplayBuffer:
 
 
 _ARRAYS = ("frames", "actions", "rewards", "terminated", "transition", "age")
+
+
+def _on_host(values: np.ndarray | torch.Tensor) -> np.ndarray:
+    return values.cpu().numpy() if isinstance(values, torch.Tensor) else values
 
 
 def _draw(

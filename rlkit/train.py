@@ -152,7 +152,15 @@ def train(parsed: tuple[str, Any]) -> int:
     learner = getattr(importlib.import_module(entry.module), entry.learner)
     algorithm = learner(env, algorithm_config, seed=arguments.seed, **device)
     # Nothing is written before all that could be wrong with the words has been found out.
-    may_differ = ("steps", "run", "evaluate_episodes", "new_episodes", "step_timeout", "dqn.replay_folder")
+    may_differ = (
+        "steps",
+        "run",
+        "evaluate_episodes",
+        "new_episodes",
+        "step_timeout",
+        "dqn.replay_folder",
+        "dqn.replay_on_device",
+    )
     keeping = RunFolder(run, config, may_differ, defaults(type(arguments)))
     with keeping as folder, watch(algorithm.rollout, arguments.step_timeout):
         done = folder.checkpoints.steps()

@@ -144,8 +144,13 @@ CHANGES = {
     "initial_importance": 1.0,
     "priority_floor": 1.0,
     "replay_folder": "somewhere",
+    "replay_on_device": True,
 }
-SAME = ("network", "replay_folder")  # they change where or how, not what: the test below them shows it
+SAME = (
+    "network",
+    "replay_folder",
+    "replay_on_device",
+)  # they change where or how, not what: the test below them shows it
 
 
 @pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(DQNConfig)])
@@ -156,6 +161,10 @@ def test_every_field_changes_something(name: str, here) -> None:
         dqn.learn(300)
         return weights(dqn)
 
+    if name == "replay_on_device" and not torch.cuda.is_available():
+        with pytest.raises(UserError, match="wants a GPU"):
+            train(dataclasses.replace(SMALL, replay_on_device=True))
+        return
     of_priorities = name in ("priority_exponent", "initial_importance", "priority_floor")
     base = dataclasses.replace(SMALL, error_clip=1.0, prioritised=of_priorities)
     changed = dataclasses.replace(base, **{name: CHANGES[name]})

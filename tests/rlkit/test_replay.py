@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import shutil
 
+import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
+from agents.q_agent import encode
 from neuralcore.checkpoint import CheckpointStore
 from neuralcore.errors import UserError
 from rlkit import replay as replay_module
@@ -118,6 +121,45 @@ def test_only_changed_segments_are_written_again(tmp_path, monkeypatch: pytest.M
         one, two = (b.sample(64, np.random.default_rng(3), discount=0.9) for b in (buffer, other))
         np.testing.assert_array_equal(one.observation_tm1, two.observation_tm1)
         np.testing.assert_array_equal(one.discount_t, two.discount_t)
+
+
+@pytest.mark.parametrize("stack", [1, 4])
+def test_a_device_gives_the_bytes_that_memory_gives(stack: int, tmp_path) -> None:
+    """On a GPU where there is one; the code is the same on the CPU."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    shape, dtype = ((4, 3, 2), np.uint8) if stack == 4 else ((2,), np.float64)
+    options = {"stack": stack, "priority_exponent": 0.6}
+    in_memory = ReplayBuffer(60, 3, shape, dtype, **options)
+    on_device, again = (ReplayBuffer(60, 3, shape, dtype, device=device, **options) for _ in range(2))
+    rng = np.random.default_rng(0)
+    for _ in range(57):
+        transition = rng.random(3) < 0.9
+        observations = rng.integers(0, 256, (3, *shape)).astype(dtype)
+        never = np.zeros(3, bool)
+        step = Step(observations, rng.integers(0, 2, 3), rng.normal(size=3), never, never, transition)
+        in_memory.add(step)
+        on_device.add(step)
+    store = CheckpointStore(tmp_path)
+    store.save(1, {}, dict(on_device.shards()))
+    checkpoint = store.load()
+    assert checkpoint is not None
+    again.restore(checkpoint.shards)
+    assert in_memory.nbytes == on_device.nbytes
+    one, two, three = (
+        b.sample(64, np.random.default_rng(3), discount=0.9, n_step=3) for b in (in_memory, on_device, again)
+    )
+    for other in (two, three):
+        assert isinstance(other.observation_t, torch.Tensor)
+        assert other.observation_t.device.type == device.type
+        for name, value in vars(one).items():
+            found = getattr(other, name)
+            found = found.cpu().numpy() if isinstance(found, torch.Tensor) else found
+            assert found.dtype == value.dtype
+            np.testing.assert_array_equal(found, value, err_msg=name)
+    space = gym.spaces.Box(0, 255, shape, dtype)
+    encoded = [encode(batch.observation_tm1, space, device) for batch in (one, two)]
+    assert encoded[0].dtype == encoded[1].dtype
+    assert torch.equal(*encoded)
 
 
 def test_a_file_gives_the_bytes_that_memory_gives(tmp_path) -> None:
