@@ -71,7 +71,8 @@ GENSIM = (
 from gensim.models import Word2Vec
 def read(path):
     model = Word2Vec(min_count=min_count)
-    model.build_vocab(corpus_file=path)
+    model.scan_vocab(corpus_file=path)
+    model.prepare_vocab()  # and not prepare_weights, which build_vocab goes on with
     return len(model.wv), int(sum(model.wv.get_vecattr(word, "count") for word in model.wv.index_to_key))
 timed(read)
 """
@@ -142,8 +143,8 @@ def report(rows: list[list[Any]], arguments: argparse.Namespace) -> str:
     return (
         f"# Reading a text of {size / 1e6:,.0f} MB\n\n"
         f"{words:,} occurrences of {vocabulary:,} words that occur {MIN_COUNT} times or more; medians of "
-        f"{arguments.rounds} rounds,\nthe ratio to gensim's CPU seconds within a round, with its range. gensim "
-        f"{peer} counts words; ours also\nwrites the text as numbers and hashes it, but for the row that is "
+        f"{arguments.rounds} rounds,\nthe ratio to gensim's CPU seconds within a round, with its range. "
+        f"gensim {peer} counts words; ours also\nwrites the text as numbers and hashes it, but for the row that is "
         "counted in Python, which is the plain\nway that the tests compare with. Peak memory is of the whole "
         "process, imports and compiled code included.\n\n"
         "| | CPU s | million words/CPU-s | times gensim | s | peak MB |\n|---|---|---|---|---|---|\n"

@@ -30,6 +30,8 @@ OPS: dict[str, tuple[str, ...]] = {
     "cbow": ("reference", "cpu", "cuda"),
     "chunk_numbers": ("reference", "cpu"),
     "epsilon_greedy": ("reference", "cpu"),
+    "join_pairs": ("reference", "cpu"),
+    "pair_counts": ("reference", "cpu"),
     "perceptron": ("reference", "cpu"),
     "predecessors": ("reference", "cpu"),
     "q_learning": ("reference", "cpu", "cuda"),
