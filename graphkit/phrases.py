@@ -22,10 +22,11 @@ from graphkit.vocabulary import Vocabulary
 from graphkit.word_stream import WordStream
 from neuralcore.errors import UserError
 from neuralcore.kernels.join_pairs import join_pairs
-from neuralcore.kernels.pair_counts import Pairs, pair_counts
+from neuralcore.kernels.pair_counts import pair_counts
 from neuralcore.kernels.sentence_ids import END_OF_SENTENCE, open_sentence, sentence_ids
 
 BETWEEN = "_"
+PIECE = 1 << 22  # positions counted at once: bincount makes 8 bytes of each 4
 
 
 class Phrase(NamedTuple):
@@ -69,9 +70,9 @@ def join_phrases(
     number = {word: i for i, word in enumerate(words)}
     for threshold in thresholds:
         counts = _counts(ids, len(words))
-        pairs, scores = _above(
-            pair_counts(ids, counts, discount=discount, threshold=threshold), counts, discount, threshold
-        )
+        pairs = pair_counts(ids, counts, discount=discount, threshold=threshold)
+        of_first, of_second = counts[pairs.words].T
+        scores = (pairs.counts - discount) * counts.sum() / of_first / of_second
         joined = np.empty(len(scores), dtype=np.int32)
         new = []
         for i, ((a, b), count, score) in enumerate(zip(pairs.words.tolist(), pairs.counts.tolist(), scores.tolist())):
@@ -86,16 +87,11 @@ def join_phrases(
 
 
 def _counts(ids: np.ndarray, words: int) -> np.ndarray:
-    return np.bincount(ids[ids != END_OF_SENTENCE], minlength=words)
-
-
-def _above(pairs: Pairs, counts: np.ndarray, discount: float, threshold: float) -> tuple[Pairs, np.ndarray]:
-    """The pairs whose score exceeds the threshold, and their scores."""
-    of_a, of_b = counts[pairs.words[:, 0]], counts[pairs.words[:, 1]]
-    discounted = (pairs.counts - discount) * float(counts.sum())
-    kept = discounted > threshold * of_a * of_b  # as `pair_counts` has it, to the last bit
-    scores = discounted[kept] / of_a[kept] / of_b[kept]
-    return Pairs(np.ascontiguousarray(pairs.words[kept]), pairs.counts[kept]), scores
+    counts = np.zeros(words, dtype=np.int64)
+    for begin in range(0, len(ids), PIECE):
+        piece = ids[begin : begin + PIECE]
+        counts += np.bincount(piece[piece != END_OF_SENTENCE], minlength=words)
+    return counts
 
 
 def _without_rare(words: Sequence[str], ids: np.ndarray, min_count: int) -> WordStream:

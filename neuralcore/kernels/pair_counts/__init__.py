@@ -1,4 +1,4 @@
-"""How often one word follows another in a stream of word ids, for those pairs that could be phrases.
+"""How often one word follows another in a stream of word ids, for those pairs that are phrases by their score.
 
 Mikolov et al. 2013, https://arxiv.org/abs/1310.4546, section 4, scores a pair of neighbours a b by
 
@@ -38,7 +38,7 @@ def pair_counts(
     threshold: float,
     implementation: kernels.Implementation = "auto",
 ) -> Pairs:
-    """The pairs that can be above the threshold (all that are, and some that are not), and how often they occur.
+    """The pairs above the threshold, and how often they occur.
 
     A word that follows itself twice is two pairs. Releases the GIL. All implementations give the same.
 

@@ -27,9 +27,8 @@ def pair_counts(
         larger, larger_found = np.full(2 * len(keys), FREE, dtype=np.int64), np.zeros(2 * len(keys), dtype=np.int64)
         _move(keys, found, larger, larger_found)
         keys, found = larger, larger_found
-    taken = keys != FREE
-    keys, found = keys[taken], found[taken]
-    order = np.argsort(keys)
+    length = _above(keys, found, counts, discount, threshold, total)
+    order = np.argsort(keys[:length])
     keys = keys[order]
     return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1).astype(np.int32), found[order]
 
@@ -54,20 +53,42 @@ def _move(keys, found, larger, larger_found):
 
 
 @njit(nogil=True, cache=True)
+def _is_above(of_both, of_a, of_b, discount, threshold, total):
+    return (of_both - discount) * total > threshold * np.float64(of_a) * np.float64(of_b)
+
+
+@njit(nogil=True, cache=True)
+def _above(keys, found, counts, discount, threshold, total):
+    """Brings the pairs above the threshold to the front; returns how many they are."""
+    length = 0
+    for i in range(len(keys)):
+        key = keys[i]
+        if key != FREE and _is_above(
+            found[i], counts[key >> 32], counts[key & 0xFFFFFFFF], discount, threshold, total
+        ):
+            keys[length], found[length] = key, found[i]
+            length += 1
+    return length
+
+
+@njit(nogil=True, cache=True)
 def _count(ids, at, counts, discount, threshold, total, keys, found, used):
     """Where it stopped, and how many pairs there are."""
     while at < len(ids):
         a, b = ids[at - 1], ids[at]
-        if a >= 0 and b >= 0:
-            of_a, of_b = counts[a], counts[b]
-            if (min(of_a, of_b) - discount) * total > threshold * of_a * of_b:
-                key = np.int64(a) << 32 | np.int64(b)
-                slot = _slot(key, keys)
-                if keys[slot] == FREE:
-                    if 3 * used > 2 * len(keys):
-                        return at, used
-                    keys[slot] = key
-                    used += 1
-                found[slot] += 1
+        # The rarer word's count is the most that the pair's can be.
+        if (
+            a >= 0
+            and b >= 0
+            and _is_above(min(counts[a], counts[b]), counts[a], counts[b], discount, threshold, total)
+        ):
+            key = np.int64(a) << 32 | np.int64(b)
+            slot = _slot(key, keys)
+            if keys[slot] == FREE:
+                if 3 * used > 2 * len(keys):
+                    return at, used
+                keys[slot] = key
+                used += 1
+            found[slot] += 1
         at += 1
     return at, used

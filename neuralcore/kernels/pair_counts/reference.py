@@ -1,4 +1,4 @@
-"""The truth in plain Python: a Counter of neighbours."""
+"""The truth in plain Python: a Counter of all neighbours."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ def pair_counts(
     """As `neuralcore.kernels.pair_counts.pair_counts`."""
     total = float(counts.sum())
 
-    def possible(a: int, b: int) -> bool:
-        return bool((min(counts[a], counts[b]) - discount) * total > threshold * counts[a] * counts[b])
-
-    found = Counter(pair for pair in itertools.pairwise(ids.tolist()) if min(pair) >= 0 and possible(*pair))
-    pairs = sorted(found)
+    found = Counter(pair for pair in itertools.pairwise(ids.tolist()) if min(pair) >= 0)
+    pairs = sorted(
+        (a, b)
+        for (a, b), count in found.items()
+        if (count - discount) * total > threshold * float(counts[a]) * float(counts[b])
+    )
     return (
         np.array(pairs, dtype=np.int32).reshape(len(pairs), 2),
         np.array([found[pair] for pair in pairs], dtype=np.int64),
