@@ -46,7 +46,7 @@ def read(corpus: Corpus, min_count: int, folder: Path, threads: int) -> WordStre
         with _new_entry(folder) as entry:
             digests: list[dict[str, Any]] = []
             with tempfile.TemporaryFile(dir=entry) as aside:
-                scan = Scan(corpus, threads, aside, digests)
+                scan = Scan(corpus, aside, threads, digests)
                 vocabulary = scan.vocabulary(min_count)
                 _write_ids(entry / "ids.npy", scan, vocabulary, min_count)
             _write_rest(entry, vocabulary, made_from, digests)

@@ -3,7 +3,7 @@
 1. Blocks of bytes are cut at white space, and each chunk is looked up in a table of all chunks (op `chunk_numbers`).
 2. The rule that makes words of text (lower-casing, "stop,Zoë—42" -> stop zoë) is applied once to each new chunk: it
    depends on nothing beyond the chunk, since white space ends words, and casing looks no further.
-3. The numbers of the chunks are set aside, 4 bytes each, in a file where there is a folder for one.
+3. The numbers of the chunks are set aside in a file, 4 bytes each.
 4. When all words are counted, the numbers of the chunks become word ids (op `sentence_ids`).
 
 Memory grows with the different chunks, not with the text. Several threads take blocks as they come, each with its own
@@ -13,7 +13,9 @@ to be seen in the result.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import tempfile
 import time
 from array import array
 from collections import deque
@@ -63,14 +65,16 @@ def read(corpus: Corpus, min_count: int, *, folder: Path | None = None, threads:
 
     if folder is not None:
         return corpus_folder.read(corpus, min_count, folder, threads)
-    scan = Scan(corpus, threads)
-    vocabulary = scan.vocabulary(min_count)
-    return WordStream(vocabulary, _in_memory(scan, vocabulary, min_count))
+    with _temporary_file() as aside:
+        scan = Scan(corpus, aside, threads)
+        vocabulary = scan.vocabulary(min_count)
+        return WordStream(vocabulary, _in_memory(scan, vocabulary, min_count))
 
 
 def ids(corpus: Corpus, vocabulary: Vocabulary, *, threads: int = 1) -> np.ndarray:
     """(N,) int32, the text as numbers of a given vocabulary; see `Corpus.ids`."""
-    stream = _in_memory(Scan(corpus, threads), vocabulary)
+    with _temporary_file() as aside:
+        stream = _in_memory(Scan(corpus, aside, threads), vocabulary)
     if not len(stream):
         raise UserError(
             f"none of the {len(vocabulary):,} words of the vocabulary is in {', '.join(map(str, corpus.paths))}"
@@ -169,10 +173,10 @@ class FileNumbering:
 
 
 class Scan:
-    """One pass over a corpus: what words there are, and the numbers of the chunks, which `ids` gives once.
+    """One pass over a corpus: what words there are, and the numbers of the chunks.
 
     Args:
-        file: where the numbers are set aside; None keeps them in memory.
+        file: where the numbers are set aside.
         digests: filled with the size and SHA-256 of each file, if given.
 
     Attributes:
@@ -185,13 +189,12 @@ class Scan:
     def __init__(
         self,
         corpus: Corpus,
+        file: IO[bytes],
         threads: int = 1,
-        file: IO[bytes] | None = None,
         digests: list[dict[str, int | str]] | None = None,
     ):
         self._corpus, self._file = corpus, file
-        self._pieces: deque[tuple[int, np.ndarray]] = deque()  # whose numbers, and the numbers
-        self._lengths: deque[tuple[int, int]] = deque()  # likewise, and how many there are in the file
+        self._pieces: list[tuple[int, int]] = []  # whose numbers come next in the file, and how many
         self._lines = 0
         # `tokenizers` has threads of its own.
         self._numberings: list[Numbering] = (
@@ -232,11 +235,8 @@ class Scan:
 
     def _set_aside(self, number: int, numbers: np.ndarray) -> None:
         self._lines += int(np.count_nonzero(numbers == LINE_END))
-        if self._file is None:
-            self._pieces.append((number, numbers))
-        else:
-            self._file.write(numbers.data)
-            self._lengths.append((number, len(numbers)))
+        self._file.write(numbers.data)
+        self._pieces.append((number, len(numbers)))
 
     def _put_together(self) -> None:
         """All words in one table, that of the first thread, and their counts."""
@@ -261,7 +261,7 @@ class Scan:
         return Vocabulary.of_counts(self._strings, self.counts, min_count)
 
     def ids(self, vocabulary: Vocabulary, min_count: int = 1) -> Iterator[np.ndarray]:
-        """The stream of word ids, piece by piece; once, since what was set aside in memory is let go on the way.
+        """The stream of word ids, piece by piece.
 
         Args:
             min_count: below which no word of the vocabulary occurs; spares looking for them.
@@ -271,16 +271,22 @@ class Scan:
         id_of[words] = [vocabulary.index.get(word, END_OF_SENTENCE) for word in self._strings(words)]
         lists = [(offsets, id_of[words]) for offsets, words in self._lists]
         sentence = open_sentence()
-        for number, piece in self._taken():
-            yield sentence_ids(piece, *lists[number], sentence, length=SENTENCE_LENGTH)
+        self._file.seek(0)
+        for number, length in self._pieces:
+            numbers = np.frombuffer(self._file.read(4 * length), dtype=np.int32)
+            yield sentence_ids(numbers, *lists[number], sentence, length=SENTENCE_LENGTH)
 
-    def _taken(self) -> Iterator[tuple[int, np.ndarray]]:
-        while self._pieces:
-            yield self._pieces.popleft()
-        if self._file is not None:
-            self._file.seek(0)
-            for number, length in self._lengths:
-                yield number, np.frombuffer(self._file.read(4 * length), dtype=np.int32)
+
+@contextlib.contextmanager
+def _temporary_file() -> Iterator[IO[bytes]]:
+    try:
+        with tempfile.TemporaryFile() as file:
+            yield file
+    except OSError as error:
+        raise UserError(
+            f"{tempfile.gettempdir()} has no room for a temporary file ({error.strerror}): set TMPDIR to a folder "
+            "that has 4 bytes for each word"
+        ) from None
 
 
 def _in_memory(scan: Scan, vocabulary: Vocabulary, min_count: int = 1) -> np.ndarray:

@@ -224,6 +224,12 @@ def test_nothing_is_left_of_a_failure(text: Path, tmp_path: Path) -> None:
         Corpus(text).read(1, folder=folder)
 
 
+def test_no_place_for_what_is_set_aside(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(UserError, match=r"none has no room for a temporary file \(No such file.*set TMPDIR"):
+        Corpus(text).read(1)
+
+
 def test_what_a_killed_process_left_is_removed(text: Path, tmp_path: Path) -> None:
     """Half an entry without its lock, as `kill -9` leaves it; one whose process lives stays."""
     folder = tmp_path / "kept"
