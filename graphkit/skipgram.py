@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import mmap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ else:
     np = lazy_import("numpy")
 
 CHUNK = 1 << 14  # positions of the stream that a thread takes at once, all at one learning rate
+FORGET_EVERY = 64  # chunks, 4 MB of a stream
 NOISE_POWER = 0.75  # of the counts, for the noise distribution (the paper, section 2.2)
 
 
@@ -71,8 +73,8 @@ class SkipGramConfig:
     """share of the text above which a word is thinned out, 0 for never (the paper: 1e-5, the C program: 1e-3)"""
     min_count: int = 5
     """words that occur less often are left out"""
-    tokenizer: Literal["words", "whitespace"] = "words"
-    """words: runs of letters; whitespace: the text is already cut into words"""
+    tokenizer: str = "words"
+    """words: runs of letters; whitespace: already cut; or a .json file of the package tokenizers"""
     lowercase: bool = True
     """whether Word and word are the same"""
     seed: int = 0
@@ -199,6 +201,8 @@ class SkipGramTrainer:
                     self.words += words
                     loss, pairs = loss + summed, pairs + contexts
                     rate = self.learning_rate(self.chunk + done)
+                    if done % FORGET_EVERY == 0:
+                        self._forget_pages()
                     metrics = {"epoch": epoch + 1, "loss": loss / max(pairs, 1), "learning_rate": rate}
                     if telemetry.due():
                         telemetry.show(self.words, metrics)
@@ -212,6 +216,12 @@ class SkipGramTrainer:
                     store.save(self.words, *self.state())
                 if stop == self.chunks:
                     telemetry.show(self.words, metrics, last=True)
+
+    def _forget_pages(self) -> None:
+        """A stream in a mapped file is read on and on: what was read need not stay in memory."""
+        pages = getattr(self.ids, "_mmap", None)
+        if isinstance(pages, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            pages.madvise(mmap.MADV_DONTNEED)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
         """Everything needed to go on; the random draws need no state."""
@@ -239,7 +249,9 @@ class SkipGramTrainer:
     def fingerprint(self) -> str:
         """Changes with any word of the text that is in the vocabulary."""
         digest = hashlib.sha256("\n".join(self.vocabulary.words).encode())
-        digest.update(self.ids.data)
+        for start in range(0, len(self.ids), FORGET_EVERY * CHUNK):
+            digest.update(np.ascontiguousarray(self.ids[start : start + FORGET_EVERY * CHUNK]).data)
+            self._forget_pages()
         return digest.hexdigest()
 
 

@@ -27,7 +27,8 @@ class WordsArguments:
     of vectors, in place of the text, --help lists what can be done with them."""
 
     corpus: Positional[tuple[str, ...]]
-    """UTF-8 text files (also .gz, .xz), a line a sentence; sample:tinyshakespeare; or a .toml file that names one"""
+    """UTF-8 text files or folders (also .gz, .xz, .zst), a line a sentence; sample:tinyshakespeare; or a .toml file
+    that names one"""
     run: str = ""
     """run folder; by default runs/words-<corpus>"""
     show: str = ""

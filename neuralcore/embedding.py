@@ -6,6 +6,7 @@ inner loops have no tail; `weight` is the view without the padding.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,9 @@ from neuralcore.kernels.row_adagrad import row_adagrad
 
 if TYPE_CHECKING:
     import torch
+
+
+BLOCK = 4096  # rows filled at once
 
 
 class EmbeddingTable:
@@ -39,13 +43,20 @@ class EmbeddingTable:
 
     def uniform(self, bound: float, generator: np.random.Generator) -> EmbeddingTable:
         """Fill with the uniform distribution on [-bound, bound]; returns self."""
-        self.weight[:] = generator.uniform(-bound, bound, self.weight.shape)
+        for rows in self._blocks():
+            rows[:] = generator.uniform(-bound, bound, rows.shape)
         return self
 
     def normal(self, scale: float, generator: np.random.Generator) -> EmbeddingTable:
         """Fill with the normal distribution of standard deviation `scale`; returns self."""
-        self.weight[:] = generator.normal(0.0, scale, self.weight.shape)
+        for rows in self._blocks():
+            rows[:] = generator.normal(0.0, scale, rows.shape)
         return self
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        """The weights in parts: random numbers come as float64, of which twice the table would be there at once."""
+        for start in range(0, len(self.weight), BLOCK):
+            yield self.weight[start : start + BLOCK]
 
     def tensor(self) -> torch.Tensor:
         """The weight as a torch tensor that shares its memory."""
