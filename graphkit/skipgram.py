@@ -36,6 +36,7 @@ from neuralcore.schedules import linear
 if TYPE_CHECKING:
     import numpy as np
 
+    from graphkit.subwords import Subwords
     from graphkit.vocabulary import Vocabulary
     from neuralcore.checkpoint import Checkpoint, CheckpointStore, Shard
     from neuralcore.telemetry import Telemetry
@@ -63,6 +64,12 @@ class SkipGramConfig:
     """noise words against each true one (the paper: 5 to 20 for small texts, 2 to 5 for large ones)"""
     per_pair: bool = False
     """draw the noise words anew for each pair of words, as the paper does, not for each window: two times slower"""
+    shortest_ngram: int = 3
+    """characters of the shortest n-grams that words are also made of (fastText: 3)"""
+    longest_ngram: int = 0
+    """characters of the longest ones (fastText: 6); 0 for none: each word has one vector of its own"""
+    buckets: int = 200_000
+    """vectors that all n-grams share, by a hash (fastText: 2,000,000)"""
     epochs: int = 5
     """passes over the text"""
     learning_rate: float = 0.025
@@ -84,14 +91,30 @@ class SkipGramConfig:
     checkpoint_every: int = 20_000_000
     """words between two checkpoints of a run folder"""
 
+    @property
+    def subwords(self) -> Subwords | None:
+        """The n-grams that words are made of, or None."""
+        from graphkit.subwords import Subwords
+
+        return Subwords(self.shortest_ngram, self.longest_ngram, self.buckets) if self.longest_ngram else None
+
     def __post_init__(self) -> None:
         for name in ("dimension", "window", "negatives", "epochs", "min_count", "threads", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
         if self.loss == "hierarchical_softmax" and (self.negatives, self.per_pair) != (type(self).negatives, False):
             raise ValueError("negatives and per_pair change nothing in hierarchical softmax: leave them out")
-        if self.model == "cbow" and self.per_pair:
-            raise ValueError("per_pair is for skip-gram: a window of CBOW is one pair")
+        if self.per_pair and (self.model == "cbow" or self.longest_ngram):
+            raise ValueError(
+                "per_pair changes nothing in CBOW and with n-grams: negatives are drawn for each step there"
+            )
+        if self.longest_ngram:
+            if not 1 <= self.shortest_ngram <= self.longest_ngram:
+                raise ValueError(f"n-grams of {self.shortest_ngram} to {self.longest_ngram} characters: not possible")
+            if not 1 <= self.buckets < 2**30:
+                raise ValueError(f"buckets must lie between 1 and 2^30, got {self.buckets}")
+        elif (self.shortest_ngram, self.buckets) != (type(self).shortest_ngram, type(self).buckets):
+            raise ValueError("shortest_ngram and buckets change nothing without longest_ngram: set that too")
         if not 0.0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
         if not 0.0 <= self.minimum_learning_rate <= self.learning_rate:
@@ -112,8 +135,8 @@ class SkipGramTrainer:
         ids: (N,) int32, see `Corpus.ids`.
 
     Attributes:
-        input_table: `EmbeddingTable` (V, D), the vectors. output_table: likewise, of the words as predicted, or
-            (V - 1, D) of the tree's inner nodes.
+        input_table: `EmbeddingTable` (V, D), the vectors, or (V + B, D) with those of n-grams.
+        output_table: likewise (V, D), of the words as predicted, or (V - 1, D) of the tree's inner nodes.
         chunk: chunks done, of `chunks`. words: words passed over.
     """
 
@@ -124,7 +147,10 @@ class SkipGramTrainer:
 
         self.ids, self.vocabulary, self.config = ids, vocabulary, config
         generator = Generators(config.seed).numpy("input_table")
-        self.input_table = EmbeddingTable(len(vocabulary), config.dimension, padded=True)
+        subwords = config.subwords
+        self.made_of = None if subwords is None else subwords.rows(vocabulary.words)
+        inputs = len(vocabulary) + (0 if subwords is None else subwords.buckets)
+        self.input_table = EmbeddingTable(inputs, config.dimension, padded=True)
         self.input_table.uniform(1.0 / config.dimension, generator)
         self.nodes = self.signs = None
         if config.loss == "hierarchical_softmax":
@@ -168,7 +194,7 @@ class SkipGramTrainer:
             negatives=config.negatives if self.nodes is None else 0,
             seed=config.seed,
             epoch=epoch,
-            pairs=config.per_pair,
+            pairs=config.per_pair or (self.made_of is not None and config.model == "skipgram"),
         )
         if self.nodes is None or self.signs is None:
             outputs, signs = windows.outputs, np.full(windows.outputs.shape, -1, np.int8)
@@ -177,9 +203,19 @@ class SkipGramTrainer:
             words = windows.outputs[:, 0]
             outputs, signs = self.nodes[words], self.signs[words]
         tables = self.input_table.storage, self.output_table.storage
+        if self.made_of is not None:  # the mean of a word's rows is one input, as that of a window's words is
+            offsets, rows = self.made_of.of(windows.contexts, windows.offsets)
+            return len(outputs), cbow(*tables, outputs, signs, offsets, rows, learning_rate)
         descend = skipgram if config.model == "skipgram" else cbow
         loss = descend(*tables, outputs, signs, windows.offsets, windows.contexts, learning_rate)
         return len(windows.contexts if config.model == "skipgram" else outputs), loss
+
+    def vectors(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """(V, D) the words' vectors, and with n-grams (B, D) theirs."""
+        weight = self.input_table.weight
+        if self.made_of is None:
+            return weight.copy(), None
+        return self.made_of.means(weight), weight[len(self.vocabulary) :].copy()
 
     def compile(self) -> None:
         """Compile the kernels, or load them from numba's cache, on no positions at all."""

@@ -51,14 +51,21 @@ class WordVectors:
     Args:
         vocabulary: the words and their counts.
         matrix: (V, D) float32, row i for word i.
+        ngrams: (B, D) float32 of the n-grams' buckets, for words that are not among them; None without.
         config: how they were trained; None where another program did.
 
     Attributes:
         training: a `Training` if they were trained just now, None if they were loaded.
     """
 
-    def __init__(self, vocabulary: Vocabulary, matrix: np.ndarray, config: SkipGramConfig | None = None):
-        self.vocabulary, self.matrix, self.config = vocabulary, matrix, config
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        matrix: np.ndarray,
+        config: SkipGramConfig | None = None,
+        ngrams: np.ndarray | None = None,
+    ):
+        self.vocabulary, self.matrix, self.config, self.ngrams = vocabulary, matrix, config, ngrams
         self.training: Training | None = None
 
     @classmethod
@@ -123,7 +130,8 @@ class WordVectors:
                 started = time.monotonic()
                 trainer.fit(telemetry, store)
                 seconds = time.monotonic() - started
-            vectors = cls(vocabulary, trainer.input_table.weight.copy(), config)
+            matrix, ngrams = trainer.vectors()
+            vectors = cls(vocabulary, matrix, config, ngrams)
             vectors.training = Training(trainer.words - before, seconds)
             if folder is not None:
                 vectors.save(folder / "vectors")
@@ -143,18 +151,33 @@ class WordVectors:
         return word in self.vocabulary
 
     def __getitem__(self, word: str) -> np.ndarray:
-        """(D,) float32; an unknown word raises a UserError that names similar ones."""
-        return self.matrix[self.vocabulary[word]]
+        """(D,) float32: an unknown word's is the mean of its n-grams', if there are any.
+
+        Raises:
+            UserError: the word is unknown and there are no n-grams; similar words are named.
+        """
+        return self.vectors_of([word])[0]
+
+    def vectors_of(self, words: Sequence[str]) -> np.ndarray:
+        """(N, D) float32 of N words, see `__getitem__`; a word shorter than all n-grams has a vector of zeros."""
+        subwords = self.config.subwords if self.config is not None and self.ngrams is not None else None
+        if subwords is None or self.ngrams is None:
+            return self.matrix[self.vocabulary.ids(words)]
+        found = subwords.rows(words, known=False).means(self.ngrams)
+        for row, word in enumerate(words):
+            if word in self.vocabulary:
+                found[row] = self.matrix[self.vocabulary[word]]
+        return found
 
     @cached_property
     def unit(self) -> np.ndarray:
         """(V, D) float32: the vectors at length one."""
-        length = np.linalg.norm(self.matrix, axis=1, keepdims=True)
-        return self.matrix / np.maximum(length, np.finfo(np.float32).tiny)
+        return unit_length(self.matrix)
 
     def similarity(self, a: str, b: str) -> float:
         """The cosine of two words' vectors, between -1 and 1."""
-        return float(self.unit[self.vocabulary[a]] @ self.unit[self.vocabulary[b]])
+        one, other = unit_length(self.vectors_of([a, b]))
+        return float(one @ other)
 
     def neighbours(self, word: str, k: int = 10) -> list[tuple[str, float]]:
         """The k words of the largest cosine with a word, the nearest first; itself is left out."""
@@ -162,8 +185,9 @@ class WordVectors:
 
     def neighbours_of(self, words: Sequence[str], k: int = 10) -> dict[str, list[tuple[str, float]]]:
         """`neighbours` of many words at once, by matrix products."""
-        numbers = self.vocabulary.ids(words)
-        return dict(zip(words, self._nearest(self.unit[numbers], numbers[:, None].tolist(), k)))
+        index = self.vocabulary.index
+        left_out = [[index[word]] if word in index else [] for word in words]
+        return dict(zip(words, self._nearest(unit_length(self.vectors_of(words)), left_out, k)))
 
     def analogy(self, a: str, b: str, c: str, k: int = 10) -> list[tuple[str, float]]:
         """ "a is to b as c is to …": the k words nearest to b - a + c, at length one each; a, b, c are left out."""
@@ -213,7 +237,8 @@ class WordVectors:
 
         columns = {"word": self.words, "count": self.vocabulary.counts.tolist()}
         details = {"config": to_mapping(self.config)} if self.config is not None else {}
-        return write_vectors(Path(folder), KIND, {"vectors": self.matrix}, columns, details)
+        arrays = {"vectors": self.matrix} if self.ngrams is None else {"vectors": self.matrix, "ngrams": self.ngrams}
+        return write_vectors(Path(folder), KIND, arrays, columns, details)
 
     @classmethod
     def load(cls, folder: str | Path) -> WordVectors:
@@ -228,7 +253,7 @@ class WordVectors:
 
         arrays, columns, manifest = read_vectors(Path(folder), KIND)
         config = from_mapping(SkipGramConfig, manifest["config"]) if "config" in manifest else None
-        return cls(Vocabulary(columns["word"], columns["count"]), arrays["vectors"], config)
+        return cls(Vocabulary(columns["word"], columns["count"]), arrays["vectors"], config, arrays.get("ngrams"))
 
     @classmethod
     def read(cls, path: str | Path) -> WordVectors:
@@ -253,6 +278,11 @@ class WordVectors:
         from graphkit.word_formats import write_word2vec
 
         return write_word2vec(Path(path), self.words, self.matrix, binary=binary)
+
+
+def unit_length(rows: np.ndarray) -> np.ndarray:
+    """(N, D) rows at length one; zeros stay."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
 
 def _with(config: SkipGramConfig, settings: dict[str, Any]) -> SkipGramConfig:

@@ -31,6 +31,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "chunk_numbers": ("reference", "cpu"),
     "epsilon_greedy": ("reference", "cpu"),
     "join_pairs": ("reference", "cpu"),
+    "ngram_buckets": ("reference", "cpu"),
     "pair_counts": ("reference", "cpu"),
     "perceptron": ("reference", "cpu"),
     "predecessors": ("reference", "cpu"),

@@ -243,6 +243,8 @@ def test_keep_probabilities_by_hand() -> None:
         {"model": "cbow"},
         {"loss": "hierarchical_softmax"},
         {"model": "cbow", "loss": "hierarchical_softmax"},
+        {"shortest_ngram": 1, "longest_ngram": 2, "buckets": 100},
+        {"shortest_ngram": 1, "longest_ngram": 2, "buckets": 100, "model": "cbow"},
     ],
     ids=str,
 )
@@ -282,6 +284,9 @@ def test_every_setting_changes_something(text: Path, tmp_path: Path, monkeypatch
         "model": "cbow",
         "loss": "hierarchical_softmax",
         "per_pair": True,
+        "shortest_ngram": 2,
+        "longest_ngram": 4,
+        "buckets": 50,
         "dimension": 9,
         "window": 3,
         "negatives": 3,
@@ -305,7 +310,9 @@ def test_every_setting_changes_something(text: Path, tmp_path: Path, monkeypatch
     assert result() == plain
     for name, value in changed.items():
         also = {"negatives": 5} if name == "loss" else {}  # where a number of negatives would change nothing
-        assert result(**{name: value}, **also) != plain, name
+        of_ngrams = {"longest_ngram": 3} if name in ("shortest_ngram", "buckets") else {}
+        before = result(**of_ngrams) if of_ngrams else plain
+        assert result(**{name: value}, **also, **of_ngrams) != before, name
 
 
 def test_threads_are_used(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
