@@ -76,6 +76,7 @@ class WordVectors:
         *,
         run: str | Path | None = None,
         corpora: str | Path | None = None,
+        start: str | Path | None = None,
         **settings: Any,
     ) -> WordVectors:
         """Learn vectors from text.
@@ -88,6 +89,8 @@ class WordVectors:
                 killed goes on by the same call, and with one thread ends with the same bytes.
             corpora: a folder that keeps texts as numbers, so that the same text is not read twice; by default
                 `.corpora` beside the run folder, and none without a run.
+            start: a run folder, or vectors in any form, whose words go on from where they stand
+                (`graphkit.warm_start`).
 
         Raises:
             UserError: a text cannot be read or leaves no word; the run folder is in use or holds a run of other
@@ -97,6 +100,7 @@ class WordVectors:
         """
         from graphkit.corpus import Corpus
         from graphkit.samples import resolve
+        from graphkit.warm_start import WarmStart, occurrences
         from neuralcore.config import defaults, to_mapping
         from neuralcore.run_folder import RunFolder
         from neuralcore.telemetry import Telemetry
@@ -111,22 +115,29 @@ class WordVectors:
                 if Path(c).is_dir() and folder.resolve().is_relative_to(Path(c).resolve()):
                     raise UserError(f"the run folder {folder} lies in {c}, whose files are the text: choose another")
         keep_in = corpora if corpora is not None else folder and folder.parent / ".corpora"
+        warm = None if start is None else WarmStart(start, config)
         vocabulary, ids = text.read(config.min_count, folder=keep_in, threads=config.threads)
+        if warm is not None:
+            vocabulary = warm.joined(vocabulary)
+            ids = text.ids(vocabulary, threads=config.threads)
         with contextlib.ExitStack() as stack:
             store = None
             if folder is not None:
-                kept = {"corpus": [str(c) for c in named], "run": str(run), "config": to_mapping(config)}
+                words = {"corpus": [str(c) for c in named], "run": str(run), "start": str(start or "")}
+                kept = {**words, "config": to_mapping(config)}
                 may_differ = ("run", "config.threads", "config.checkpoint_every")
-                keeping = RunFolder(folder, kept, may_differ, {"config": defaults(SkipGramConfig)})
+                keeping = RunFolder(folder, kept, may_differ, {"config": defaults(SkipGramConfig), "start": ""})
                 store = stack.enter_context(keeping).checkpoints
             trainer = SkipGramTrainer(ids, vocabulary, config)
             checkpoint = store.load() if store else None
             if checkpoint is not None:
                 trainer.restore(checkpoint)
+            elif warm is not None:
+                warm.into(trainer)
             before = trainer.words
-            total = config.epochs * vocabulary.total
+            total = config.epochs * occurrences(ids)
             trainer.compile()  # before the clock starts
-            with Telemetry(total, "words", title="skip-gram", folder=folder, start=before) as telemetry:
+            with Telemetry(total, "words", title=config.model, folder=folder, start=before) as telemetry:
                 started = time.monotonic()
                 trainer.fit(telemetry, store)
                 seconds = time.monotonic() - started

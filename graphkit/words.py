@@ -31,6 +31,8 @@ class WordsArguments:
     that names one"""
     run: str = ""
     """run folder; by default runs/words-<corpus>"""
+    start: str = ""
+    """a run folder or vectors of an earlier text, from which words go on; new words join them"""
     show: str = ""
     """words whose neighbours are printed in the end, with commas between; by default some frequent ones"""
     evaluate: tuple[Path, ...] = ()
@@ -88,7 +90,7 @@ def words(arguments: WordsArguments | LookArguments) -> int:
     name = Path(arguments.corpus[0].removeprefix("sample:")).name.split(".")[0]
     run = Path(arguments.run or f"runs/words-{name}")
     config = arguments.config
-    vectors = WordVectors.train(arguments.corpus, config, run=run)
+    vectors = WordVectors.train(arguments.corpus, config, run=run, start=arguments.start or None)
     text = f"{len(vectors):,} words that occur {config.min_count} times or more, {vectors.vocabulary.total:,} in all"
     done = vectors.training
     assert done is not None
@@ -106,7 +108,8 @@ def words(arguments: WordsArguments | LookArguments) -> int:
     settings = ", ".join(f"{key} {value}" for key, value in dataclasses.asdict(config).items())
     write_text(
         run / "card.md",
-        f"# {name}\n\nSkip-gram word vectors of {', '.join(arguments.corpus)}: {text}.\n\n{settings}.\n\n"
+        f"# {name}\n\nWord vectors ({config.model}, {config.loss.replace('_', ' ')}) of "
+        f"{', '.join(arguments.corpus)}: {text}.\n\n{settings}.\n\n"
         + "".join(f"- {line}\n" for line in tables)
         + f"\nCommand: `graphkit words {run}/config.toml`\n",
     )
