@@ -54,8 +54,9 @@ class SkipGramConfig:
 
     model: Literal["skipgram", "cbow"] = "skipgram"
     """what predicts a word: each word near it, one after the other, or the mean of all of them"""
-    loss: Literal["negative_sampling", "hierarchical_softmax"] = "negative_sampling"
-    """what it is told apart from: words drawn by their counts, or all words, along a Huffman tree"""
+    loss: Literal["negative_sampling", "hierarchical_softmax", "margin"] = "negative_sampling"
+    """what it is told apart from: words drawn by their counts; all words, along a Huffman tree; or again drawn words,
+    which are to score less by 1 (Collobert & Weston 2008)"""
     dimension: int = 100
     """numbers of a word's vector (the paper: 300)"""
     window: int = 5
@@ -202,12 +203,12 @@ class SkipGramTrainer:
         else:
             words = windows.outputs[:, 0]
             outputs, signs = self.nodes[words], self.signs[words]
-        tables = self.input_table.storage, self.output_table.storage
+        tables, margin = (self.input_table.storage, self.output_table.storage), config.loss == "margin"
         if self.made_of is not None:  # the mean of a word's rows is one input, as that of a window's words is
             offsets, rows = self.made_of.of(windows.contexts, windows.offsets)
-            return len(outputs), cbow(*tables, outputs, signs, offsets, rows, learning_rate)
+            return len(outputs), cbow(*tables, outputs, signs, offsets, rows, learning_rate, margin=margin)
         descend = skipgram if config.model == "skipgram" else cbow
-        loss = descend(*tables, outputs, signs, windows.offsets, windows.contexts, learning_rate)
+        loss = descend(*tables, outputs, signs, windows.offsets, windows.contexts, learning_rate, margin=margin)
         return len(windows.contexts if config.model == "skipgram" else outputs), loss
 
     def vectors(self) -> tuple[np.ndarray, np.ndarray | None]:

@@ -52,7 +52,7 @@ class WarmStart:
         if checkpoint is not None:
             words = len(self.vocabulary)
             self.inputs = checkpoint.shards["input"]["weight"][:words]
-            if earlier is not None and earlier.loss == config.loss == "negative_sampling":
+            if earlier is not None and earlier.loss == config.loss != "hierarchical_softmax":
                 self.outputs = checkpoint.shards["output"]["weight"]
         elif self.ngrams is not None:
             raise UserError(

@@ -91,13 +91,26 @@ def test_cbow_moves_every_context_word_by_the_step_of_their_mean(implementation:
     np.testing.assert_allclose(tables[1], [[math.log(3) / 2 + 0.05, 7.0]], rtol=1e-6)
 
 
-def test_the_step_is_the_gradient_of_the_loss() -> None:
+@pytest.mark.parametrize("implementation", ["reference", "cpu"])
+def test_a_margin_by_hand(implementation: Any) -> None:
+    # Scores 1, 0.5 and -1: the first word drawn is too near by 1/2, the second is far enough.
+    args = one_window([1.0, 2.0], [[1.0, 0.0], [0.5, 0.0], [1.0, -1.0]])
+    assert skipgram(*args, 0.1, margin=True, implementation=implementation) == pytest.approx(0.5)
+    np.testing.assert_allclose(args[0][0], [1 + 0.1 * (1 - 0.5), 2], rtol=1e-6)
+    np.testing.assert_allclose(args[1], [[1.1, 0.2], [0.4, -0.2], [1, -1]], rtol=1e-6)
+    args[3] = np.array([[1, 1, -1]], dtype=np.int8)
+    with pytest.raises(ValueError, match="the only one of sign 1"):
+        skipgram(*args, 0.1, margin=True)
+
+
+@pytest.mark.parametrize("margin", [False, True])
+def test_the_step_is_the_gradient_of_the_loss(margin: bool) -> None:
     """By finite differences, in float64 straight at the reference; learning rate 0 only measures."""
     rng = np.random.default_rng(3)
     args = one_window([0.0] * 3, [[0.0] * 3] * 4)
     args[0], args[1] = rng.normal(size=(2, 4, 3))
     before = [args[0].copy(), args[1].copy()]
-    reference.skipgram(*args, 1e-6)
+    reference.skipgram(*args, 1e-6, margin=margin)
     for table in (0, 1):
         gradient = (before[table] - args[table]) / 1e-6
         numeric = np.zeros_like(gradient)
@@ -106,7 +119,7 @@ def test_the_step_is_the_gradient_of_the_loss() -> None:
             for sign in (1, -1):
                 tables = [b.copy() for b in before]
                 tables[table][at] += sign * 1e-5
-                losses.append(reference.skipgram(*tables, *args[2:], 0.0))
+                losses.append(reference.skipgram(*tables, *args[2:], 0.0, margin=margin))
             numeric[at] = (losses[0] - losses[1]) / 2e-5
         np.testing.assert_allclose(gradient, numeric, rtol=1e-4, atol=1e-7)
 
@@ -243,6 +256,8 @@ def test_keep_probabilities_by_hand() -> None:
         {"model": "cbow"},
         {"loss": "hierarchical_softmax"},
         {"model": "cbow", "loss": "hierarchical_softmax"},
+        {"loss": "margin", "learning_rate": 0.01},
+        {"loss": "margin", "model": "cbow", "learning_rate": 0.01},
         {"shortest_ngram": 1, "longest_ngram": 2, "buckets": 100},
         {"shortest_ngram": 1, "longest_ngram": 2, "buckets": 100, "model": "cbow"},
     ],
@@ -252,7 +267,8 @@ def test_neighbours_come_from_the_same_cluster(
     text: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(skipgram_module, "CHUNK", 500)
-    vectors = WordVectors.train(text, dimension=16, epochs=10, sample=0.0, learning_rate=0.05, **settings)
+    usual = {"dimension": 16, "epochs": 10, "sample": 0.0, "learning_rate": 0.05}
+    vectors = WordVectors.train(text, **{**usual, **settings})
     for word in vectors.words:
         assert {other[0] for other, _ in vectors.neighbours(word, 5)} == {word[0]}, word
     assert vectors.similarity("as", "at") > 0.5 > vectors.similarity("as", "bt")

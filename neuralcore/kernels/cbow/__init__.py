@@ -25,6 +25,7 @@ def cbow(
     contexts: Any,
     learning_rate: float,
     *,
+    margin: bool = False,
     implementation: kernels.Implementation = "auto",
 ) -> float:
     """Stochastic gradient descent on both tables, in place; returns the sum of the losses before each step.
@@ -35,6 +36,6 @@ def cbow(
     Returns:
         The loss in nats, summed over the windows with contexts.
     """
-    check_windows(input_table, output_table, outputs, signs, offsets, contexts)
+    check_windows(input_table, output_table, outputs, signs, offsets, contexts, margin)
     descend = kernels.implementation("cbow", implementation, input_table)
-    return descend(input_table, output_table, outputs, signs, offsets, contexts, float(learning_rate))
+    return descend(input_table, output_table, outputs, signs, offsets, contexts, float(learning_rate), margin=margin)

@@ -9,6 +9,12 @@ outputs: rows b_r of the other table, each with a sign s_r, +1 for what belongs 
 Negative sampling (section 2.2): the outputs are the word in the middle, +1, and K noise words, -1.
 Hierarchical softmax (section 2.1): the inner nodes on the way to the word in a Huffman tree, +1 to the left.
 
+With `margin` the loss is that of Collobert & Weston 2008 (https://doi.org/10.1145/1390156.1390177, eq. 1), for their
+windows' scores the products of this model: a window's first output, +1, is to score higher by 1 than each of the
+others, -1:
+
+    loss = sum_{r > 0} max(0, 1 - b_0 . x + b_r . x)
+
 As in the authors' C program the context word is the input and the word in the middle is what it predicts.
 
 Where the noise words are drawn once a window, not once a context word, the output rows are fetched once and worked on
@@ -37,6 +43,7 @@ def skipgram(
     contexts: Any,
     learning_rate: float,
     *,
+    margin: bool = False,
     implementation: kernels.Implementation = "auto",
 ) -> float:
     """Stochastic gradient descent on both tables, in place; returns the sum of the losses before each step.
@@ -57,20 +64,24 @@ def skipgram(
         offsets: (W + 1,) int64; window w has the context words `contexts[offsets[w]:offsets[w + 1]]`.
         contexts: (C,) int32, rows of `input_table`.
         learning_rate: step size; 0 changes nothing and measures the loss.
+        margin: which loss; with it the first output of each window must be there and be the only one of sign 1.
 
     Returns:
-        The loss in nats, summed over context words; divide by C.
+        The loss (in nats, without `margin`), summed over context words; divide by C.
 
     Raises:
-        ValueError: a shape or dtype differs, or a number is not a row of its table.
+        ValueError: a shape or dtype differs, a number is not a row of its table, or the signs do not suit `margin`.
         UserError: there is no such implementation.
     """
-    check_windows(input_table, output_table, outputs, signs, offsets, contexts)
+    check_windows(input_table, output_table, outputs, signs, offsets, contexts, margin)
     descend = kernels.implementation("skipgram", implementation, input_table)
-    return descend(input_table, output_table, outputs, signs, offsets, contexts, float(learning_rate))
+    rate = float(learning_rate)
+    return descend(input_table, output_table, outputs, signs, offsets, contexts, rate, margin=margin)
 
 
-def check_windows(input_table: Any, output_table: Any, outputs: Any, signs: Any, offsets: Any, contexts: Any) -> None:
+def check_windows(
+    input_table: Any, output_table: Any, outputs: Any, signs: Any, offsets: Any, contexts: Any, margin: bool
+) -> None:
     """Raise a ValueError for what `skipgram` or `cbow` cannot take: their fast kernels check nothing."""
     words, width = match_shape(input_table, -1, -1, name="input_table")
     (rows,) = match_shape(output_table, -1, width, name="output_table")
@@ -94,3 +105,9 @@ def check_windows(input_table: Any, output_table: Any, outputs: Any, signs: Any,
     for name, numbers, least, bound in (("outputs", outputs, -1, rows), ("contexts", contexts, 0, words)):
         if 0 not in numbers.shape and not least <= int(numbers.min()) <= int(numbers.max()) < bound:
             raise ValueError(f"{name} has a number outside {least}..{bound - 1}")
+    if margin and 0 not in outputs.shape:
+        first = bool((outputs[:, 0] >= 0).all()) and bool((signs[:, 0] == 1).all())
+        if not first or bool(((signs[:, 1:] != -1) & (outputs[:, 1:] >= 0)).any()):
+            raise ValueError(
+                "margin wants the first output of each window to be there, and to be the only one of sign 1"
+            )

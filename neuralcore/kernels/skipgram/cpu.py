@@ -49,11 +49,12 @@ def skipgram(
     contexts: np.ndarray,
     learning_rate: float,
     mean: bool = False,
+    margin: bool = False,
 ) -> float:
     """As `neuralcore.kernels.skipgram.skipgram`; with `mean` as `neuralcore.kernels.cbow.cbow`."""
     width, rate = input_table.shape[1], np.float32(learning_rate)
     if width % LANES == 0:
-        kernel = _kernel(width, outputs.shape[1], mean)
+        kernel = _kernel(width, outputs.shape[1], mean, margin)
         return kernel(
             input_table, output_table, outputs, signs, offsets, contexts, rate, *_room(width, outputs.shape[1])
         )
@@ -61,23 +62,23 @@ def skipgram(
     padded = -(-width // LANES) * LANES
     inputs, others = aligned(len(input_table), padded), aligned(len(output_table), padded)
     inputs[:, :width], others[:, :width] = input_table, output_table
-    loss = skipgram(inputs, others, outputs, signs, offsets, contexts, learning_rate, mean)
+    loss = skipgram(inputs, others, outputs, signs, offsets, contexts, learning_rate, mean, margin)
     input_table[:], output_table[:] = inputs[:, :width], others[:, :width]
     return loss
 
 
 def _room(width: int, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A block of rows, filled up to a multiple of `TOGETHER`; an input and its change; rows of sixteen signs."""
+    """A block of rows, filled up to a multiple of `TOGETHER`; an input and its change; the rows' signs and steps."""
     groups = max(1, -(-rows // TOGETHER))
-    return aligned(groups * TOGETHER, width), aligned(2, width), aligned(groups, LANES)
+    return aligned(groups * TOGETHER, width), aligned(2, width), aligned(2 * groups, LANES)
 
 
 @cache
-def _kernel(P: int, R: int, mean: bool) -> Callable[..., float]:
+def _kernel(P: int, R: int, mean: bool, margin: bool) -> Callable[..., float]:
     """The kernel for rows of P numbers and R outputs a window, compiled at its first call and cached on disk."""
     ZERO, ONE = np.float32(0), np.float32(1)
     HIGH, LOW = np.float32(LOGIT_BOUND), np.float32(-LOGIT_BOUND)
-    MEAN = mean
+    MEAN, MARGIN = mean, margin
 
     @njit(nogil=True, error_model="numpy", cache=True)
     def kernel(
@@ -90,9 +91,9 @@ def _kernel(P: int, R: int, mean: bool) -> Callable[..., float]:
         learning_rate: float,
         block: np.ndarray,
         x: np.ndarray,  # row 0 the input, row 1 how it is to change
-        sign: np.ndarray,  # 1, -1, or 0 where there is no row
+        sign: np.ndarray,  # 1, -1, or 0 where there is no row; and after those, logits that become steps
     ) -> float:
-        rows = np.empty(block.shape[0], np.int64)
+        rows, G = np.empty(block.shape[0], np.int64), block.shape[0] // TOGETHER
         rate, one, zero = splat(learning_rate), splat(ONE), splat(ZERO)
         loss, product = 0.0, 1.0
         for w in range(outputs.shape[0]):
@@ -138,16 +139,32 @@ def _kernel(P: int, R: int, mean: bool) -> Callable[..., float]:
                         dot_5 = fma(load(block, j + 5, k), value, dot_5)
                     logit = put(put(put(zero, 0, added(dot_0)), 1, added(dot_1)), 2, added(dot_2))
                     logit = put(put(put(logit, 3, added(dot_3)), 4, added(dot_4)), 5, added(dot_5))
-                    right = load(sign, j // TOGETHER, 0)
-                    logit = larger(splat(LOW), smaller(splat(HIGH), multiply(right, logit)))
-                    probability = logistic(logit)  # of the right answer
-                    step = multiply(multiply(rate, right), subtract(one, probability))
-                    for i in range(min(TOGETHER, n - j)):
-                        product *= float(pick(probability, i))
-                    # A logarithm of the product now and then, instead of one for each factor.
-                    if product < 1e-200:
-                        loss -= math.log(product)
-                        product = 1.0
+                    store(sign, G + j // TOGETHER, 0, logit)
+                if MARGIN:
+                    first_score, too_near = sign[G, 0], ZERO
+                    for i in range(1, n):
+                        short = ONE - first_score + sign[G + i // TOGETHER, i % TOGETHER]
+                        apart = short <= ZERO  # not where it is NaN, which must show in the loss
+                        loss += 0.0 if apart else short
+                        too_near += ZERO if apart else ONE
+                        sign[G + i // TOGETHER, i % TOGETHER] = ZERO if apart else -learning_rate
+                    sign[G, 0] = too_near * learning_rate
+                    for i in range(n, -(-n // TOGETHER) * TOGETHER):
+                        sign[G + i // TOGETHER, i % TOGETHER] = ZERO
+                else:
+                    for j in range(0, n, TOGETHER):
+                        right = load(sign, j // TOGETHER, 0)
+                        logit = multiply(right, load(sign, G + j // TOGETHER, 0))
+                        probability = logistic(larger(splat(LOW), smaller(splat(HIGH), logit)))  # of the right answer
+                        store(sign, G + j // TOGETHER, 0, multiply(multiply(rate, right), subtract(one, probability)))
+                        for i in range(min(TOGETHER, n - j)):
+                            product *= float(pick(probability, i))
+                        # A logarithm of the product now and then, instead of one for each factor.
+                        if product < 1e-200:
+                            loss -= math.log(product)
+                            product = 1.0
+                for j in range(0, n, TOGETHER):
+                    step = load(sign, G + j // TOGETHER, 0)
                     step_0, step_1, step_2 = splat(pick(step, 0)), splat(pick(step, 1)), splat(pick(step, 2))
                     step_3, step_4, step_5 = splat(pick(step, 3)), splat(pick(step, 4)), splat(pick(step, 5))
                     for k in range(0, P, LANES):

@@ -37,6 +37,7 @@ def skipgram_kernel(
     COLUMNS: tl.constexpr,
     BOUND: tl.constexpr,
     MEAN: tl.constexpr,  # whether all of a window's inputs are one, their mean
+    MARGIN: tl.constexpr,
 ):
     w = tl.program_id(0).to(tl.int64)
     j = tl.arange(0, ROWS)
@@ -62,12 +63,19 @@ def skipgram_kernel(
                 c = tl.load(contexts + n).to(tl.int64)
                 x += tl.load(input_table + c * P + k, mask=k < P, other=0.0, cache_modifier=".cg")
             x /= (last - first).to(tl.float32)
-        logit = sign * tl.sum(block * x[None, :], 1)
-        logit = tl.minimum(tl.maximum(logit, -BOUND), BOUND)
-        probability = 1.0 / (1.0 + tl.exp(-logit))  # of the right answer
-        # -log s(z) = log(1 + exp(-z)), with the larger part outside the logarithm
-        loss += tl.where(active, tl.maximum(-logit, 0.0) + tl.log(1.0 + tl.exp(-tl.abs(logit))), 0.0)
-        step = tl.where(active, learning_rate * sign * (1.0 - probability), 0.0)
+        score = tl.sum(block * x[None, :], 1)
+        if MARGIN:
+            belonging = tl.sum(tl.where(j == 0, score, 0.0), 0)
+            short = tl.where(active & (j > 0), tl.maximum(1.0 - belonging + score, 0.0), 0.0)
+            loss += short
+            too_near = tl.where(short > 0.0, 1.0, 0.0)
+            step = learning_rate * tl.where(j == 0, tl.sum(too_near, 0), -too_near)
+        else:
+            logit = tl.minimum(tl.maximum(sign * score, -BOUND), BOUND)
+            probability = 1.0 / (1.0 + tl.exp(-logit))  # of the right answer
+            # -log s(z) = log(1 + exp(-z)), with the larger part outside the logarithm
+            loss += tl.where(active, tl.maximum(-logit, 0.0) + tl.log(1.0 + tl.exp(-tl.abs(logit))), 0.0)
+            step = tl.where(active, learning_rate * sign * (1.0 - probability), 0.0)
         change = tl.sum(step[:, None] * block, 0)
         if MEAN:
             for n in range(first, last):
@@ -90,6 +98,7 @@ def skipgram(
     contexts: torch.Tensor,
     learning_rate: float,
     mean: bool = False,
+    margin: bool = False,
 ) -> float:
     """As `neuralcore.kernels.skipgram.skipgram`, or with `mean` `neuralcore.kernels.cbow.cbow`, on CUDA tensors."""
     (windows, count), width = outputs.shape, input_table.shape[1]
@@ -111,6 +120,7 @@ def skipgram(
         COLUMNS=triton.next_power_of_2(width),
         BOUND=LOGIT_BOUND,
         MEAN=mean,
+        MARGIN=margin,
     )
     return float(losses.double().sum())
 
@@ -124,9 +134,8 @@ _TYPES = {
     "contexts": "*i32",
     "losses": "*fp32",
     "learning_rate": "fp32",
-    **dict.fromkeys(("P", "R", "ROWS", "COLUMNS", "BOUND", "MEAN"), "constexpr"),
+    **dict.fromkeys(("P", "R", "ROWS", "COLUMNS", "BOUND", "MEAN", "MARGIN"), "constexpr"),
 }
 # (kernel, types of its arguments, values of its constants) for the test that compiles every kernel without a GPU
-COMPILE_SIGNATURES = [
-    (skipgram_kernel, _TYPES, {"P": 112, "R": 6, "ROWS": 8, "COLUMNS": 128, "BOUND": LOGIT_BOUND, "MEAN": False}),
-]
+_SIZES = {"P": 112, "R": 6, "ROWS": 8, "COLUMNS": 128, "BOUND": LOGIT_BOUND, "MEAN": False}
+COMPILE_SIGNATURES = [(skipgram_kernel, _TYPES, {**_SIZES, "MARGIN": margin}) for margin in (False, True)]
