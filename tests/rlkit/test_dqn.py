@@ -70,7 +70,9 @@ def test_same_seed_same_bytes_and_another_seed_others() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"prioritised": True, "replay_capacity": 300}], ids=["uniform", "prioritised"]
+    "change",
+    [{}, {"prioritised": True, "replay_capacity": 300}, {"updates_at_once": 37}],
+    ids=["uniform", "prioritised", "at once"],
 )
 def test_going_on_equals_never_stopping(change: dict, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"checkpoint_every": 200, "report_every": 130}
