@@ -111,7 +111,8 @@ class SkipGramConfig:
             )
         if self.longest_ngram:
             if not 1 <= self.shortest_ngram <= self.longest_ngram:
-                raise ValueError(f"n-grams of {self.shortest_ngram} to {self.longest_ngram} characters: not possible")
+                bounds = f"between 1 and longest_ngram = {self.longest_ngram}"
+                raise ValueError(f"shortest_ngram must lie {bounds}, got {self.shortest_ngram}")
             if not 1 <= self.buckets < 2**30:
                 raise ValueError(f"buckets must lie between 1 and 2^30, got {self.buckets}")
         elif (self.shortest_ngram, self.buckets) != (type(self).shortest_ngram, type(self).buckets):

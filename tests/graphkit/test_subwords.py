@@ -77,7 +77,7 @@ def test_without_ngrams_an_unknown_word_is_told(text: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"longest_ngram": 2}, "n-grams of 3 to 2 characters"),
+        ({"longest_ngram": 2}, "shortest_ngram must lie between 1 and longest_ngram = 2, got 3"),
         ({"longest_ngram": 6, "buckets": 0}, "buckets must lie between 1"),
         ({"buckets": 10}, "change nothing without longest_ngram"),
         ({"longest_ngram": 6, "per_pair": True}, "per_pair changes nothing"),
