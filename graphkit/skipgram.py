@@ -85,6 +85,9 @@ class SkipGramConfig:
     """words: runs of letters; whitespace: already cut; or a .json file of the package tokenizers"""
     lowercase: bool = True
     """whether Word and word are the same"""
+    phrases: tuple[float, ...] = ()
+    """scores above which two words that follow each other become one, a pass over the text each; 100 50 gives phrases
+    of up to four words (graphkit.phrases)"""
     seed: int = 0
     """of everything random"""
     threads: int = 1
@@ -117,6 +120,8 @@ class SkipGramConfig:
                 raise ValueError(f"buckets must lie between 1 and 2^30, got {self.buckets}")
         elif (self.shortest_ngram, self.buckets) != (type(self).shortest_ngram, type(self).buckets):
             raise ValueError("shortest_ngram and buckets change nothing without longest_ngram: set that too")
+        if any(not 0.0 < threshold < math.inf for threshold in self.phrases):
+            raise ValueError(f"phrases are scores above 0, got {' '.join(map(str, self.phrases))}")
         if not 0.0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
         if not 0.0 <= self.minimum_learning_rate <= self.learning_rate:

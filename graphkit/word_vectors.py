@@ -99,6 +99,7 @@ class WordVectors:
         >>> WordVectors.train("corpus.txt", dimension=100, window=5, epochs=5).neighbours("king")  # doctest: +SKIP
         """
         from graphkit.corpus import Corpus
+        from graphkit.phrases import join_phrases
         from graphkit.samples import resolve
         from graphkit.warm_start import WarmStart, occurrences
         from neuralcore.config import defaults, to_mapping
@@ -116,7 +117,13 @@ class WordVectors:
                     raise UserError(f"the run folder {folder} lies in {c}, whose files are the text: choose another")
         keep_in = corpora if corpora is not None else folder and folder.parent / ".corpora"
         warm = None if start is None else WarmStart(start, config)
-        vocabulary, ids = text.read(config.min_count, folder=keep_in, threads=config.threads)
+        if warm is not None and config.phrases:
+            raise UserError("phrases are found in one text: they do not go with start")
+        least = 1 if config.phrases else config.min_count  # a word left out would leave no gap between its neighbours
+        stream = text.read(least, folder=keep_in, threads=config.threads)
+        if config.phrases:
+            stream, _ = join_phrases(stream, min_count=config.min_count, thresholds=config.phrases)
+        vocabulary, ids = stream
         if warm is not None:
             vocabulary = warm.joined(vocabulary)
             ids = text.ids(vocabulary, threads=config.threads)

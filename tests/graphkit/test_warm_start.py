@@ -81,6 +81,19 @@ def test_ngrams_go_on_from_a_run_alone(tmp_path: Path) -> None:
         WordVectors.train(text, start=tmp_path / "old", **SETTINGS)
 
 
+def test_phrases_are_words_of_the_vectors(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(20)] + ["new york", "new"]
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(" ".join(rng.choice(words, 12)) for _ in range(300)))
+    vectors = WordVectors.train(text, **{**SETTINGS, "phrases": (5.0,)})
+    assert set(vectors.words) == {*words[:20], "new_york", "new"}
+    with pytest.raises(UserError, match="do not go with start"):
+        WordVectors.train(text, start=vectors.save(tmp_path / "v"), **{**SETTINGS, "phrases": (5.0,)})
+    with pytest.raises(ValueError, match="scores above 0"):
+        SkipGramConfig(phrases=(0.0,))
+
+
 def test_counts_add_up_and_streams_are_counted(runs: tuple[Path, Path]) -> None:
     start = WarmStart(runs[0], SkipGramConfig(dimension=16))
     joined = start.joined(Vocabulary(["ar", "zz"], [10**6, 3]))

@@ -300,6 +300,7 @@ def test_every_setting_changes_something(text: Path, tmp_path: Path, monkeypatch
         "model": "cbow",
         "loss": "hierarchical_softmax",
         "per_pair": True,
+        "phrases": (0.5,),
         "shortest_ngram": 2,
         "longest_ngram": 4,
         "buckets": 50,
