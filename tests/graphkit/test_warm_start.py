@@ -83,7 +83,7 @@ def test_ngrams_go_on_from_a_run_alone(tmp_path: Path) -> None:
 
 def test_phrases_are_words_of_the_vectors(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    words = [f"w{i}" for i in range(20)] + ["new york", "new"]
+    words = [f"{a}{b}" for a in "klmn" for b in "vwxyz"] + ["new york", "new"]
     text = tmp_path / "text.txt"
     text.write_text("\n".join(" ".join(rng.choice(words, 12)) for _ in range(300)))
     vectors = WordVectors.train(text, **{**SETTINGS, "phrases": (5.0,)})
