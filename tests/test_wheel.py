@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -38,7 +39,11 @@ def test_a_wheel_in_an_empty_environment_runs_both_command_lines(tmp_path: Path)
 
     def run(*words: str) -> str:
         done = subprocess.run(
-            [venv / "bin" / words[0], *words[1:]], capture_output=True, text=True, cwd=tmp_path, check=False
+            [venv / "bin" / words[0], *words[1:]],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -51,3 +56,4 @@ def test_a_wheel_in_an_empty_environment_runs_both_command_lines(tmp_path: Path)
     )
     run("graphkit", "words", "configs/words/tinyshakespeare.toml", "--epochs", "1", "--run", "w")
     assert "king" in run("graphkit", "search", "w", "king")
+    assert "mean return" in run("rlkit", "evaluate", "pretrained:pong_a2c", "--episodes", "1")
