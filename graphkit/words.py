@@ -31,6 +31,8 @@ class WordsArguments:
     that names one"""
     run: str = ""
     """run folder; by default runs/words-<corpus>"""
+    corpora: str = ""
+    """folder that keeps texts as numbers, to be used again; by default .corpora beside the run folder"""
     start: str = ""
     """a run folder or vectors of an earlier text, from which words go on; new words join them"""
     show: str = ""
@@ -90,7 +92,8 @@ def words(arguments: WordsArguments | LookArguments) -> int:
     name = Path(arguments.corpus[0].removeprefix("sample:")).name.split(".")[0]
     run = Path(arguments.run or f"runs/words-{name}")
     config = arguments.config
-    vectors = WordVectors.train(arguments.corpus, config, run=run, start=arguments.start or None)
+    named_in = {"start": arguments.start or None, "corpora": arguments.corpora or None}
+    vectors = WordVectors.train(arguments.corpus, config, run=run, **named_in)
     text = f"{len(vectors):,} words that occur {config.min_count} times or more, {vectors.vocabulary.total:,} in all"
     done = vectors.training
     assert done is not None

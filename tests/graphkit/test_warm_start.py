@@ -56,7 +56,8 @@ def test_on_the_command_line(
     run, text = runs
     monkeypatch.chdir(tmp_path)
     words = ["words", str(text), "--start", str(run), "--run", "on", "--dimension", "16", "--epochs", "1"]
-    assert main(words) == 0
+    assert main([*words, "--corpora", "kept"]) == 0
+    assert list(Path("kept").glob("*/ids.npy"))
     assert "az" in WordVectors.load("on")
     assert main(["words", "on/config.toml"]) == 0  # the same run: nothing is left to do
     assert "nothing: the run had been finished" in capfd.readouterr().out
