@@ -23,7 +23,8 @@ from graphkit.word_stream import WordStream
 from neuralcore.errors import UserError
 from neuralcore.kernels.join_pairs import join_pairs
 from neuralcore.kernels.pair_counts import pair_counts
-from neuralcore.kernels.sentence_ids import END_OF_SENTENCE, open_sentence, sentence_ids
+from neuralcore.kernels.sentence_ids import open_sentence, sentence_ids
+from neuralcore.kernels.skipgram_windows import END_OF_SENTENCE
 
 BETWEEN = "_"
 PIECE = 1 << 22  # positions counted at once: bincount makes 8 bytes of each 4

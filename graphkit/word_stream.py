@@ -32,7 +32,8 @@ from graphkit.text_files import Block, RawFile, blocks
 from graphkit.vocabulary import Vocabulary
 from neuralcore.errors import UserError
 from neuralcore.kernels.chunk_numbers import LINE_END, ChunkTable, chunk_numbers
-from neuralcore.kernels.sentence_ids import END_OF_SENTENCE, open_sentence, sentence_ids
+from neuralcore.kernels.sentence_ids import open_sentence, sentence_ids
+from neuralcore.kernels.skipgram_windows import END_OF_SENTENCE
 from neuralcore.telemetry import Telemetry
 
 Result = TypeVar("Result")

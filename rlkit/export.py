@@ -126,7 +126,7 @@ def card(name: str, settings: dict[str, Any], row: dict[str, Any], agent: Any, w
         f"- {network.capitalize()}; {count:,} weights in {weights}, {size / 1e6:.1f} MB." if network else "",
         f"- Trained by `{_command(settings)}`; the curve's points are in `curve.csv`.",
         "- Judged by `rlkit evaluate` (`evaluation.json`), with the weights as they are stored here.",
-        f'- Played by `agents.load("{name}").act(observation)` or `rlkit watch {name}`. Written by rlgraphkit '
-        f"{neuralcore.__version__}; safetensors and JSON, nothing that can run code.",
+        f'- Played by `agents.load("{name}").act(observation)` or `rlkit watch {name}`, {name} being this folder. '
+        f"Written by rlgraphkit {neuralcore.__version__}; safetensors and JSON, nothing that can run code.",
     ]
     return "\n".join(line for i, line in enumerate(lines) if line or i in (1, 3, 5)) + "\n"

@@ -165,7 +165,12 @@ def _pieces(actions: np.ndarray) -> dict[str, Shard]:
 
 def _restore(algorithm: Algorithm, checkpoint: Checkpoint, new_episodes: bool) -> None:
     """Become what `_everything` was taken from; the environments come last, as they may take long."""
-    algorithm.restore(checkpoint)
+    try:
+        algorithm.restore(checkpoint)
+    except KeyError as error:
+        raise UserError(
+            f"{checkpoint.folder} holds no {error.args[0]}: it was saved with other settings; load it with those"
+        ) from None
     if "rollout" not in checkpoint.state:  # of version 0.1.0, which ended the open episodes at a checkpoint
         algorithm.rollout.restart(algorithm.steps)
         return

@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from neuralcore.errors import UserError
 from rlkit import A2C, PPO, REINFORCE, A2CConfig, PPOConfig, REINFORCEConfig
 from rlkit.policy_learner import PolicyLearner
 from rlkit.reward_scale import FIRST_WEIGHT, RewardScale
@@ -158,3 +159,10 @@ def test_a_checkpoint_carries_the_scale_and_a_cut_ends_its_returns(name: str, tm
     assert three.reward_scale is not None
     assert not three.reward_scale.returns.any()
     assert three.reward_scale.deviation == one.reward_scale.deviation
+
+
+def test_a_checkpoint_of_other_settings_is_told(tmp_path: Path) -> None:
+    plain = dataclasses.replace(LEARNERS["a2c"][1], normalise_rewards=False)
+    A2C("CartPole-v1", plain, seed=0).save(tmp_path)
+    with pytest.raises(UserError, match=r"step_0 holds no reward_scale: it was saved with other settings"):
+        A2C("CartPole-v1", LEARNERS["a2c"][1], seed=0).load(tmp_path)

@@ -16,8 +16,6 @@ import numpy as np
 from neuralcore import kernels
 from neuralcore.shape import match_shape
 
-END_OF_SENTENCE = -1  # as in `skipgram_windows`; a line end in `numbers` and a word left out in `ids` are -1 too
-
 
 def open_sentence() -> np.ndarray:
     """(2,) int64 for `sentence_ids`: how many words the sentence has so far, and whether one of them has an id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuralcore.kernels.sentence_ids import END_OF_SENTENCE
+from neuralcore.kernels.skipgram_windows import END_OF_SENTENCE
 
 
 def sentence_ids(
