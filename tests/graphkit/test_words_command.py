@@ -108,8 +108,17 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.faults
-def test_kill_9_and_the_same_command(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "graphkit.cli", "words", "sample:tinyshakespeare", "--epochs", "6"]
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--epochs 6",
+        "--model cbow --loss hierarchical_softmax --epochs 6",
+        "--per-pair --loss margin --learning-rate 0.005 --epochs 4",
+        "--longest-ngram 4 --buckets 5_000 --epochs 2 --phrases 100 50",
+    ],
+)
+def test_kill_9_and_the_same_command(flags: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "graphkit.cli", "words", "sample:tinyshakespeare", *flags.split()]
     command += ["--checkpoint-every", "100_000", "--run"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
 
