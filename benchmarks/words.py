@@ -42,20 +42,26 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "rlgraphkit, 2 threads": ("ours", {"threads": 2}),
     "rlgraphkit, CBOW": ("ours", {"model": "cbow"}),
     "rlgraphkit, hierarchical": ("ours", {"loss": "hierarchical_softmax"}),
+    "rlgraphkit, margin": ("ours", {"loss": "margin", "learning_rate": 0.005}),
+    "rlgraphkit, subwords": ("ours", {"longest_ngram": 6}),
     "gensim": ("gensim", {}),
     "gensim, CBOW": ("gensim", {"sg": 0}),
     "gensim, hierarchical": ("gensim", {"hs": 1, "negative": 0}),
     "fastText": ("fasttext", {}),
+    "fastText, subwords": ("fasttext", {"minn": 3, "maxn": 6, "bucket": 200_000}),
     "word2vec.c": ("word2vec", {}),
     "pWord2Vec": ("pword2vec", {}),
 }
-# what a row is compared with
+# the peer whose speed a row's is divided by
 LIKE = {
     "rlgraphkit": "gensim",
     "rlgraphkit, per pair": "gensim",
     "rlgraphkit, 2 threads": "gensim",
     "rlgraphkit, CBOW": "gensim, CBOW",
     "rlgraphkit, hierarchical": "gensim, hierarchical",
+    "rlgraphkit, margin": "gensim",
+    "rlgraphkit, subwords": "fastText, subwords",
+    "pWord2Vec": "gensim",
 }
 
 GENSIM = """
@@ -77,10 +83,11 @@ import json, resource, sys, time
 import fasttext
 import numpy as np
 text, out, dimension, seed, epochs = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
+kept = {"minn": 0, "maxn": 0, "bucket": 1, **json.loads(sys.argv[6])}
 cpu, wall = time.process_time(), time.perf_counter()
 model = fasttext.train_unsupervised(
-    text, model="skipgram", dim=dimension, ws=5, neg=5, t=1e-3, minCount=5, epoch=epochs, thread=2, minn=0, maxn=0,
-    lr=0.025, verbose=0, bucket=1)  # it takes no seed
+    text, model="skipgram", dim=dimension, ws=5, neg=5, t=1e-3, minCount=5, epoch=epochs, thread=2, lr=0.025,
+    verbose=0, **kept)  # it takes no seed
 cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 words = [word for word in model.get_words() if word != "</s>"]
@@ -209,7 +216,7 @@ def report(rows: list[dict[str, str]], words: int, text: str) -> None:
     ]
     for dimension in sorted({int(row["dimension"]) for row in rows}):
         here = [row for row in rows if int(row["dimension"]) == dimension]
-        heads = ("", "seeds", "words per CPU-s", "times gensim's", "words per s", "peak MB", *QUALITY)
+        heads = ("", "seeds", "words per CPU-s", "times its peer's", "words per s", "peak MB", *QUALITY)
         lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
         rates = {
             name: median(EPOCHS * words / float(row["cpu"]) for row in here if row["contender"] == name)
@@ -220,7 +227,13 @@ def report(rows: list[dict[str, str]], words: int, text: str) -> None:
             mine = [row for row in here if row["contender"] == name]
             peer = rates.get(LIKE.get(name, ""))
             wall = median(EPOCHS * words / float(row["wall"]) for row in mine)
-            cells = [name, str(len(mine)), f"{rate:,.0f}", f"{rate / peer:.1f}" if peer else "", f"{wall:,.0f}"]
+            cells = [
+                name,
+                str(len(mine)),
+                f"{rate:,.0f}",
+                f"{rate / peer:.1f} ({LIKE[name]})" if peer else "",
+                f"{wall:,.0f}",
+            ]
             cells.append(f"{max(float(row['peak_mb']) for row in mine):.0f}")
             for figure in QUALITY:
                 values = [float(row[figure]) for row in mine]
