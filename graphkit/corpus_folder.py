@@ -30,7 +30,7 @@ from graphkit.corpus import RULES, SENTENCE_LENGTH, Corpus
 from graphkit.text_files import RawFile
 from graphkit.vocabulary import Vocabulary
 from graphkit.word_stream import Scan, WordStream
-from neuralcore.checkpoint import sealed, sha256, sync_folder, unsealed, write_text
+from neuralcore.checkpoint import sealed, sha256, sync, unsealed, write_text
 from neuralcore.errors import UserError
 
 FORMAT = 1
@@ -56,7 +56,7 @@ def read(corpus: Corpus, min_count: int, folder: Path, threads: int) -> WordStre
                 # There only if it was damaged, or if another process has been as quick; who uses it keeps the file.
                 shutil.rmtree(final, ignore_errors=True)
                 os.rename(entry, final)
-            sync_folder(folder)
+            sync(folder)
     except OSError as error:
         raise UserError(
             f"{folder} could not be written ({error.strerror}): free some space, or name another folder"

@@ -63,6 +63,7 @@ def embed(arguments: EmbedArguments) -> int:
 
     from graphkit.embed import GraphEmbedding
     from graphkit.graph import Graph
+    from graphkit.partition import visits
     from graphkit.samples import resolve
     from neuralcore.checkpoint import write_text
     from neuralcore.device import set_threads
@@ -80,7 +81,8 @@ def embed(arguments: EmbedArguments) -> int:
     with RunFolder(run, kept, may_differ, defaults(EmbedArguments)) as folder:
         done = folder.checkpoints.steps()
         if done:
-            print(f"{run}: going on from epoch {done[-1]}")
+            epoch, visit = divmod(done[-1], len(visits(arguments.config.partitions, arguments.config.slots)))
+            print(f"{run}: going on from epoch {epoch}" + (f", visit {visit}" if visit else ""))
         embedding.fit(folder=run)
         embedding.save(run / "vectors")
         card = f"# {name}\n\n{graph}. {arguments.config.epochs} epochs, seed {arguments.seed}, {threads} threads.\n\n"

@@ -14,9 +14,11 @@ from typing import Literal
 class EmbedConfig:
     """Defaults are ComplEx with a softmax over shared negatives; TransE is translation, l2, ranking."""
 
-    operator: Literal["identity", "translation", "diagonal", "complex_diagonal"] = "complex_diagonal"
+    operator: Literal["identity", "translation", "diagonal", "complex_diagonal", "rotation", "linear", "affine"] = (
+        "complex_diagonal"
+    )
     """what a relation does to an entity's vector"""
-    comparator: Literal["dot", "cosine", "l2", "squared_l2"] = "dot"
+    comparator: Literal["dot", "cos", "l2", "squared_l2"] = "dot"
     """how alike the result and a candidate are"""
     loss: Literal["softmax", "logistic", "ranking"] = "softmax"
     """of the true candidate's score among its negatives'"""
@@ -27,30 +29,53 @@ class EmbedConfig:
     epochs: int = 20
     """passes over the training edges"""
     batch_size: int = 250
-    """edges that share a pool of negatives and make one step (PyTorch-BigGraph: chunks of 50; Lacroix et al.: 100)"""
+    """questions that share a pool of negatives and make one step (PyTorch-BigGraph: 50; Lacroix et al.: 100)"""
     negatives: int = 250
-    """uniform negatives in a pool, beside the batch's own entities (PyTorch-BigGraph: 50)"""
+    """uniform negatives in a pool, beside the batch's other answers (PyTorch-BigGraph: 50)"""
+    frequent_negatives: int = 0
+    """negatives drawn by how often entities are an answer"""
+    all_negatives: bool = False
+    """every other entity is a negative; questions are then asked once with all their answers"""
+    filtered: bool = False
+    """leave known answers to a question out of its negatives"""
     learning_rate: float = 0.1
     """Adagrad's step size (PyTorch-BigGraph and Lacroix et al.: 0.1)"""
     n3: float = 0.0
     """weight of the N3 regulariser, the cubed absolute values of a question's three vectors (Lacroix et al.: 0.1)"""
+    l2: float = 0.0
+    """weight of their squares"""
     init_scale: float = 0.1
     """standard deviation of the first vectors, and of the relations' about the operator's neutral element"""
+    partitions: int = 1
+    """parts of the table of entities; only --slots of them are in memory at a time"""
+    slots: int = 2
+    """parts in memory: two, or more if there is room, and then less is read"""
 
     def __post_init__(self) -> None:
-        for name in ("dimension", "epochs", "batch_size", "negatives"):
+        for name in ("dimension", "epochs", "batch_size", "partitions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        for name in ("negatives", "frequent_negatives"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
         for name in ("learning_rate", "init_scale"):
             if not getattr(self, name) > 0.0:  # NaN as well
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        if not self.n3 >= 0.0:
-            raise ValueError(f"n3 must be 0 or more, got {self.n3}")
+        for name in ("n3", "l2"):
+            if not getattr(self, name) >= 0.0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if self.margin is not None and self.loss != "ranking":
             raise ValueError(
                 f"margin {self.margin} belongs to the ranking loss, but the loss is {self.loss}: drop one"
             )
         if self.margin is not None and not self.margin > 0.0:
             raise ValueError(f"margin must be above 0, got {self.margin}")
-        if self.operator == "complex_diagonal" and self.dimension % 2:
-            raise ValueError(f"complex_diagonal needs an even dimension, got {self.dimension}")
+        if self.operator in ("complex_diagonal", "rotation") and self.dimension % 2:
+            raise ValueError(f"{self.operator} needs an even dimension, got {self.dimension}")
+        if self.slots < 2:
+            raise ValueError(f"slots must be 2 or more, got {self.slots}: an edge has two ends")
+        if self.all_negatives and (self.negatives, self.frequent_negatives) != (type(self).negatives, 0):
+            raise ValueError("negatives and frequent_negatives change nothing with all_negatives: leave them out")
+        if self.partitions > 1 and (self.all_negatives or self.filtered):
+            name = "all_negatives" if self.all_negatives else "filtered"
+            raise ValueError(f"{name} needs all entities in memory: partitions must be 1, got {self.partitions}")

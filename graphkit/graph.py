@@ -42,6 +42,7 @@ class Graph:
         entities: N names. relations: R names.
         edges: split -> (E, 3) int64 rows head, relation, tail; "train" is always there.
         titles: N readable names ("" where there is none), or empty.
+        weights: (E,) float32 of the training edges, or None where each counts the same.
         duplicates: edges of a split that stand there a second time. self_loops: edges from an entity to itself.
     """
 
@@ -49,6 +50,7 @@ class Graph:
     relations: list[str]
     edges: Mapping[str, np.ndarray]
     titles: list[str] = field(default_factory=list)
+    weights: np.ndarray | None = None
     duplicates: int = 0
     self_loops: int = 0
 
@@ -88,11 +90,13 @@ class Graph:
         relations: list[str],
         edges: Mapping[str, np.ndarray] | np.ndarray,
         titles: list[str] | None = None,
+        weights: np.ndarray | None = None,
     ) -> Graph:
-        """A graph from names and arrays (E, 3), its duplicates and self-loops counted.
+        """A graph from names and arrays (E, 3), its duplicates and self-loops counted; `weights` are of train edges.
 
         Raises:
-            UserError: no edges, or an edge that names an entity or relation there is not.
+            UserError: no edges, an edge that names an entity or relation there is not, or a weight that is not above
+            0.
         """
         splits = edges if isinstance(edges, Mapping) else {"train": edges}
         if "train" not in splits:
@@ -104,9 +108,16 @@ class Graph:
             bad = np.flatnonzero(((rows < 0) | (rows >= limits)).any(axis=1))
             if len(bad):
                 raise UserError(f"{split} edge {bad[0]} is {rows[bad[0]].tolist()}, beyond {limits.tolist()}")
+        if weights is not None:
+            weights = np.asarray(weights, np.float32)
+            if weights.shape != (len(splits["train"]),):
+                raise UserError(f"{len(splits['train'])} train edges have weights of shape {weights.shape}")
+            bad = np.flatnonzero(~((weights > 0.0) & (weights < np.inf)))
+            if len(bad):
+                raise UserError(f"train edge {bad[0]} weighs {weights[bad[0]]}: weights are numbers above 0")
         duplicates = sum(_repeated(rows, len(entities)) for rows in splits.values())
         self_loops = sum(int((rows[:, 0] == rows[:, 2]).sum()) for rows in splits.values())
-        return cls(entities, relations, splits, titles or [], duplicates, self_loops)
+        return cls(entities, relations, splits, titles or [], weights, duplicates, self_loops)
 
     @property
     def train(self) -> np.ndarray:
@@ -120,7 +131,10 @@ class Graph:
     def digest(self) -> str:
         """SHA-256 of the names and the training edges: what a checkpoint must agree with."""
         hashed = hashlib.sha256("\n".join([*self.entities, "", *self.relations]).encode())
-        hashed.update(np.ascontiguousarray(self.train).tobytes())
+        for start in range(0, len(self.train), 1 << 20):
+            hashed.update(np.ascontiguousarray(self.train[start : start + (1 << 20)]).data)
+        if self.weights is not None:
+            hashed.update(np.ascontiguousarray(self.weights).data)
         return hashed.hexdigest()
 
     def save(self, folder: str | Path) -> Path:
@@ -132,6 +146,8 @@ class Graph:
     def parts(self) -> tuple[dict[str, np.ndarray], dict[str, list[str]], dict[str, Any]]:
         """Arrays, columns of N names, and plain values, which `from_parts` takes."""
         arrays = {f"edges.{split}": rows for split, rows in self.edges.items()}
+        if self.weights is not None:
+            arrays["weights"] = self.weights
         columns = {"name": self.entities, "title": self.titles or [""] * len(self.entities)}
         return arrays, columns, {"relations": self.relations}
 
@@ -142,7 +158,7 @@ class Graph:
         """What `parts` gave, perhaps among other things."""
         edges = {name.removeprefix("edges."): rows for name, rows in arrays.items() if name.startswith("edges.")}
         titles = columns["title"] if any(columns["title"]) else []
-        return cls.of(columns["name"], details["relations"], edges, titles)
+        return cls.of(columns["name"], details["relations"], edges, titles, arrays.get("weights"))
 
     @classmethod
     def _read_saved(cls, folder: Path) -> Graph:

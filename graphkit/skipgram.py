@@ -21,7 +21,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import mmap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from graphkit.huffman import huffman_paths
 from neuralcore.errors import UserError
 from neuralcore.lazy import lazy_import
+from neuralcore.mapped import forget_pages
 from neuralcore.schedules import linear
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ class SkipGramTrainer:
                     loss, pairs = loss + summed, pairs + contexts
                     rate = self.learning_rate(self.chunk + done)
                     if done % FORGET_EVERY == 0:
-                        self._forget_pages()
+                        forget_pages(self.ids)
                     metrics = {"epoch": epoch + 1, "loss": loss / max(pairs, 1), "learning_rate": rate}
                     if telemetry.due():
                         telemetry.show(self.words, metrics)
@@ -259,12 +259,6 @@ class SkipGramTrainer:
                     store.save(self.words, *self.state())
                 if stop == self.chunks:
                     telemetry.show(self.words, metrics, last=True)
-
-    def _forget_pages(self) -> None:
-        """A stream in a mapped file is read on and on: what was read need not stay in memory."""
-        pages = getattr(self.ids, "_mmap", None)
-        if isinstance(pages, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            pages.madvise(mmap.MADV_DONTNEED)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
         """Everything needed to go on; the random draws need no state."""
@@ -294,7 +288,7 @@ class SkipGramTrainer:
         digest = hashlib.sha256("\n".join(self.vocabulary.words).encode())
         for start in range(0, len(self.ids), FORGET_EVERY * CHUNK):
             digest.update(np.ascontiguousarray(self.ids[start : start + FORGET_EVERY * CHUNK]).data)
-            self._forget_pages()
+            forget_pages(self.ids)
         return digest.hexdigest()
 
 

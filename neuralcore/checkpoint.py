@@ -15,18 +15,20 @@ checkpoint (a full segment of a replay buffer) is hard-linked instead of written
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from neuralcore import array_file
 from neuralcore.errors import UserError
 
 FORMAT = 1
@@ -38,12 +40,13 @@ class Shard:
     """Arrays that are written together as one safetensors file.
 
     Attributes:
-        arrays: name -> NumPy array (of any numeric dtype).
+        arrays: name -> NumPy array (of any numeric dtype); None where they are not in memory, and are as they were in
+            the last checkpoint.
         version: a number that changes whenever the arrays do; equal to the last checkpoint's, the file is linked
             instead of written. None: always written.
     """
 
-    arrays: Mapping[str, np.ndarray]
+    arrays: Mapping[str, np.ndarray] | None
     version: int | None = None
 
 
@@ -71,37 +74,84 @@ class CheckpointStore:
 
     def save(self, step: int, state: dict[str, Any], shards: Mapping[str, Shard]) -> Path:
         """Write one checkpoint; returns its folder. A failure leaves the older ones as they were."""
+        return self.begin(step, state, shards)()
+
+    def begin(self, step: int, state: dict[str, Any], shards: Mapping[str, Shard]) -> Callable[[], Path]:
+        """Hand the arrays to the operating system, and return the rest of `save`, which waits for the disk.
+
+        After this the arrays may change. The rest may run in another thread; it has to be done before the next save
+        begins, and before `read`.
+        """
         final = self.folder / f"step_{step}"
         temporary = self.folder / f"step_{step}.tmp"
-        shutil.rmtree(temporary, ignore_errors=True)
-        try:
+        files: dict[str, Any] = {}
+        with self._failing(final, temporary):
+            shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
-            files: dict[str, Any] = {}
             for name, shard in shards.items():
                 path = temporary / f"{name}.safetensors"
                 known = self._written.get(name)
                 if shard.version is not None and known and known[0] == shard.version and known[1].exists():
                     os.link(known[1], path)
                     digest = self._digests[name]
+                elif shard.arrays is None:
+                    raise ValueError(f"shard {name} is neither in memory nor in the last checkpoint")
                 else:
-                    digest = _write_arrays(path, shard.arrays)
+                    with open(path, "wb") as file:
+                        digest = array_file.write(file, shard.arrays)
                 files[name] = {"size": path.stat().st_size, "sha256": digest, "version": shard.version}
-            manifest = {"format": FORMAT, "step": step, "shards": files, "state": state}
-            _write_bytes(temporary / "manifest.json", json.dumps(manifest, allow_nan=False).encode())
-            sync_folder(temporary)
-            if final.exists():
-                shutil.rmtree(final)
-            os.rename(temporary, final)
-            sync_folder(self.folder)
-            write_text(self.folder / "LATEST", final.name)
+        manifest = json.dumps({"format": FORMAT, "step": step, "shards": files, "state": state}, allow_nan=False)
+
+        def finish() -> Path:
+            with self._failing(final, temporary):
+                for name in files:
+                    sync(temporary / f"{name}.safetensors")
+                _write_bytes(temporary / "manifest.json", manifest.encode())
+                sync(temporary)
+                if final.exists():
+                    shutil.rmtree(final)
+                os.rename(temporary, final)
+                sync(self.folder)
+                write_text(self.folder / "LATEST", final.name)
+            self._remember(final, files)
+            self._prune(keep=final)
+            return final
+
+        return finish
+
+    @contextlib.contextmanager
+    def _failing(self, final: Path, temporary: Path) -> Iterator[None]:
+        """What could not be written is removed, and said."""
+        try:
+            yield
         except OSError as error:
             shutil.rmtree(temporary, ignore_errors=True)
             raise UserError(
                 f"checkpoint {final} could not be written ({error.strerror}); the previous one is intact"
             ) from None
-        self._remember(final, files)
-        self._prune(keep=final)
-        return final
+
+    def read(self, name: str, into: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+        """The arrays of one shard of the last checkpoint that was saved or loaded, their hash checked.
+
+        Args:
+            into: arrays to fill, see `array_file.read`.
+
+        Raises:
+            UserError: the file is not as it was written.
+        """
+        path = self._written[name][1]
+        try:
+            return array_file.read(path, self._digests[name], into)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{path} is damaged ({error}): run again, to go on from the checkpoint before it"
+            ) from None
+
+    def prefetch(self, name: str) -> None:
+        """Ask the operating system to have a shard of the last checkpoint in memory by the time it is read."""
+        if hasattr(os, "posix_fadvise"):
+            with open(self._written[name][1], "rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
     def steps(self) -> list[int]:
         """The steps that have a checkpoint folder, oldest first (whole or damaged)."""
@@ -110,8 +160,11 @@ class CheckpointStore:
         names = [p.name for p in self.folder.iterdir() if p.is_dir() and p.name.startswith("step_")]
         return sorted(int(n[5:]) for n in names if n[5:].isdigit())
 
-    def load(self) -> Checkpoint | None:
+    def load(self, later: Callable[[str], bool] = lambda name: False) -> Checkpoint | None:
         """The newest checkpoint whose every hash is right, or None where there is none at all.
+
+        Args:
+            later: of a shard's name, whether its file is only to be checked now, and `read` when it is wanted.
 
         Raises:
             UserError: there are checkpoints, and all of them are damaged: never a silent new start.
@@ -121,7 +174,7 @@ class CheckpointStore:
         for step in reversed(steps):
             folder = self.folder / f"step_{step}"
             try:
-                checkpoint = self._read(folder)
+                checkpoint = self._read(folder, later)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 problems.append(f"{folder}: {error}")
                 continue
@@ -134,7 +187,7 @@ class CheckpointStore:
             )
         return None
 
-    def _read(self, folder: Path) -> Checkpoint:
+    def _read(self, folder: Path, later: Callable[[str], bool]) -> Checkpoint:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         if manifest["format"] != FORMAT:
             raise ValueError(f"format {manifest['format']}, this version reads {FORMAT}")
@@ -142,7 +195,11 @@ class CheckpointStore:
         for name, entry in manifest["shards"].items():
             if Path(name).name != name:
                 raise ValueError(f"shard name {name!r} leaves the folder")
-            shards[name] = read_arrays(folder / f"{name}.safetensors", entry["sha256"])
+            path = folder / f"{name}.safetensors"
+            if later(name):
+                array_file.verify(path, entry["sha256"])
+            else:
+                shards[name] = array_file.read(path, entry["sha256"])
         self._remember(folder, manifest["shards"])
         return Checkpoint(int(manifest["step"]), manifest["state"], shards, folder)
 
@@ -163,7 +220,7 @@ def write_text(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".tmp")
     _write_bytes(temporary, text.encode())
     os.replace(temporary, path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def sealed(manifest: Mapping[str, Any]) -> str:
@@ -202,30 +259,19 @@ def read_arrays(path: Path, expected_sha256: str) -> dict[str, np.ndarray]:
     Raises:
         ValueError: the file is not the one that was written.
     """
-    from safetensors.numpy import load
-
-    data = path.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != expected_sha256:
-        raise ValueError(f"{path.name} has SHA-256 {found[:12]}…, the manifest says {expected_sha256[:12]}…")
-    return load(data)
+    return array_file.read(path, expected_sha256)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
     """Write arrays as a safetensors file, in one step and fsynced; returns its SHA-256."""
     temporary = path.with_name(path.name + ".tmp")
-    digest = _write_arrays(temporary, arrays)
+    with open(temporary, "wb") as file:
+        digest = array_file.write(file, arrays)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(temporary, path)
-    sync_folder(path.parent)
+    sync(path.parent)
     return digest
-
-
-def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
-    from safetensors.numpy import save
-
-    data = save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
-    _write_bytes(path, data)
-    return hashlib.sha256(data).hexdigest()
 
 
 def _write_bytes(path: Path, data: bytes) -> None:
@@ -235,8 +281,8 @@ def _write_bytes(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names inside a folder durable (a rename is not until its folder is synced)."""
+def sync(folder: Path) -> None:
+    """Make a file, or the names inside a folder, durable (a rename is not until its folder is synced)."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -29,6 +29,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "bellman_worklist": ("reference", "cpu"),
     "cbow": ("reference", "cpu", "cuda"),
     "chunk_numbers": ("reference", "cpu"),
+    "edge_step": ("reference", "cpu"),
     "epsilon_greedy": ("reference", "cpu"),
     "join_pairs": ("reference", "cpu"),
     "ngram_buckets": ("reference", "cpu"),

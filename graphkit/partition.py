@@ -1,0 +1,114 @@
+"""Which shard an entity lies in, and in which order shards meet, when a graph's table does not fit in memory.
+
+Lerer et al. 2019, "PyTorch-BigGraph: A Large-scale Graph Embedding System", https://arxiv.org/abs/1903.12287, section
+4.1: entities in P shards, edges in P x P buckets; a bucket is trained with its two shards in memory. Here a *visit*
+holds S shards (two, or as many as there is room for) and trains every bucket among them that has not had its turn, in
+both directions at once. A bucket within a shard is spread over all the visits of that shard, a slice each, so that no
+visit consists of a shard's own edges alone.
+
+Entities are spread at random, so each bucket is a fair sample of the graph's edges.
+
+Axes: N entities, P shards, S slots in memory.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Partition:
+    """N entities in P shards of `capacity` rows (the last row of some is not used).
+
+    With one shard entities keep their places; with more, `seed` decides.
+    """
+
+    entities: int
+    shards: int
+    seed: int = 0
+
+    @property
+    def capacity(self) -> int:
+        """Rows of a shard."""
+        return -(-self.entities // self.shards)
+
+    def size(self, shard: int) -> int:
+        """How many entities are in a shard."""
+        return (self.entities - shard + self.shards - 1) // self.shards
+
+    def order(self) -> np.ndarray:
+        """(N,) int32: entity e is number order[e] // P of shard order[e] % P."""
+        if self.shards == 1:
+            return np.arange(self.entities, dtype=np.int32)
+        return np.random.default_rng([self.seed, self.entities]).permutation(np.int32(self.entities)).astype(np.int32)
+
+    def members(self, shard: int, order: np.ndarray | None = None) -> np.ndarray:
+        """The entities of a shard in the order of its rows; `order` saves making it again."""
+        order = self.order() if order is None else order
+        inverse = np.empty_like(order)
+        inverse[order] = np.arange(self.entities, dtype=np.int32)
+        return inverse[shard :: self.shards]
+
+
+class Visit(NamedTuple):
+    """A time during which the same shards are in memory.
+
+    Attributes:
+        shards: of each slot.
+        pairs: (slot, slot) whose buckets, in both directions, are trained now.
+        slices: slot -> (k, n): of the bucket within that shard, slice k of n is trained now.
+    """
+
+    shards: tuple[int, ...]
+    pairs: tuple[tuple[int, int], ...]
+    slices: dict[int, tuple[int, int]]
+
+
+def visits(shards: int, slots: int, start: int = 0) -> list[Visit]:
+    """An order in which every two shards meet once, and little is read.
+
+    While S - 1 shards stay, every other one comes to each in the last slot; then those S - 1 are done with (the order
+    BETA of Mohoney et al. 2021, "Marius", https://arxiv.org/abs/2101.08358, section 4). With two slots that is
+    P (P - 1) / 2 visits, each of which reads one shard: the least there can be.
+
+    Args:
+        slots: S, 2 or more. start: which shard is called the first, if not all are in memory.
+
+    >>> [v.shards for v in visits(3, 2)]
+    [(0, 1), (0, 2), (1, 2)]
+    """
+    if shards <= slots:
+        states, start = [tuple(range(shards))], 0
+    else:
+        states, left = [], list(range(shards))
+        while len(left) > 1:
+            staying, coming = left[: slots - 1], left[slots - 1 :]
+            states += [(*staying, other) for other in coming] or [tuple(staying)]
+            # The last to come is in memory already: it stays next.
+            left = [*coming[-1:], *coming[:-1]]
+    times = {shard: sum(shard in state for state in states) for shard in range(shards)}
+    seen = dict.fromkeys(range(shards), 0)
+    met: set[tuple[int, int]] = set()
+    held: list[int] = []
+    found = []
+    for state in states:
+        # A shard that stays keeps its slot; the others take those of shards that are done with.
+        free = [slot for slot, shard in enumerate(held) if shard not in state]
+        for shard in state:
+            if shard in held:
+                continue
+            if free:
+                held[free.pop()] = shard
+            else:
+                held.append(shard)
+        new = [pair for pair in itertools.combinations(sorted(state), 2) if pair not in met]
+        met.update(new)
+        pairs = tuple((held.index(a), held.index(b)) for a, b in new)
+        slices = {held.index(shard): (seen[shard], times[shard]) for shard in state}
+        seen.update((shard, seen[shard] + 1) for shard in state)
+        found.append(Visit(tuple((shard + start) % shards for shard in held), pairs, slices))
+    return found

@@ -1,0 +1,174 @@
+"""Operators, comparators and losses: hand-typed numbers, extremes, and the written derivatives against autograd's."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from neuralcore.scoring.comparators import COMPARATORS
+from neuralcore.scoring.losses import LOSSES, Answers
+from neuralcore.scoring.operators import OPERATORS, regulariser, regulariser_gradient
+
+X = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+R = torch.tensor([[9.0, 9.0, 9.0, 9.0], [2.0, 0.0, -1.0, 5.0]])
+ROOT = math.sqrt(0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "relations", "expected"),
+    [
+        ("identity", R, [1.0, 2.0, 3.0, 4.0]),
+        ("translation", R, [3.0, 2.0, 2.0, 9.0]),
+        ("diagonal", R, [2.0, 0.0, -3.0, 20.0]),
+        # (1 + 3i)(2 - i) = 5 + 5i;  (2 + 4i)(0 + 5i) = -20 + 10i
+        ("complex_diagonal", R, [5.0, -20.0, 5.0, 10.0]),
+        # (1 + 3i) turned by 90 degrees is -3 + i, (2 + 4i) by 45 is (2 - 4 + 6i) / sqrt 2
+        ("rotation", torch.tensor([[0.0, 0.0], [math.pi / 2, math.pi / 4]]), [-3.0, -2 * ROOT, 1.0, 6 * ROOT]),
+    ],
+)
+def test_operators_by_hand(name: str, relations: torch.Tensor, expected: list[float]) -> None:
+    operator = OPERATORS[name]
+    torch.testing.assert_close(operator.forward(X, relations, torch.tensor([1])), torch.tensor([expected]))
+    assert operator.width(4) == len(operator.neutral(4)) == (0 if name == "identity" else relations.shape[1])
+
+
+def test_matrices_by_hand() -> None:
+    x, asked = torch.tensor([[1.0, 2.0], [0.0, 1.0], [1.0, 0.0]]), torch.tensor([1, 0, 1])
+    w = torch.tensor([[1.0, 2.0, 3.0, 4.0, 10.0, 20.0], [0.0, 1.0, -1.0, 0.0, 0.0, 0.5]])
+    expected = torch.tensor([[2.0, -1.0], [2.0, 4.0], [0.0, -1.0]])
+    torch.testing.assert_close(OPERATORS["linear"].forward(x, w[:, :4], asked), expected)
+    torch.testing.assert_close(OPERATORS["affine"].forward(x, w, asked), expected + w[asked, 4:])
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_the_neutral_element_changes_nothing(name: str) -> None:
+    operator = OPERATORS[name]
+    torch.testing.assert_close(operator.forward(X, operator.neutral(4)[None], torch.tensor([0])), X)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators_derivatives(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    operator = OPERATORS[name]
+    x = torch.randn(7, 6, generator=generator, dtype=torch.float64, requires_grad=True)
+    w = torch.randn(3, operator.width(6), generator=generator, dtype=torch.float64, requires_grad=True)
+    asked, dy = torch.tensor([2, 0, 2, 2, 0, 2, 0]), torch.randn(7, 6, generator=generator, dtype=torch.float64)
+    expected = torch.autograd.grad(operator.forward(x, w, asked), (x, w), dy, materialize_grads=True)
+    found = operator.backward(x.detach(), w.detach(), asked, dy)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("complex_numbers", [False, True])
+def test_the_regularisers_derivative(complex_numbers: bool) -> None:
+    x = torch.randn(5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x[0] = 0.0
+    x.requires_grad_()
+    for n3, l2 in ((0.3, 0.0), (0.0, 0.2), (0.3, 0.2)):
+        regulariser(x, complex_numbers, n3, l2).sum().backward()
+        assert x.grad is not None
+        torch.testing.assert_close(
+            regulariser_gradient(x.detach(), complex_numbers, n3, l2), x.grad, atol=1e-9, rtol=0
+        )
+        x.grad = None
+    # |3 + 4i|³ + |0 + 2i|³ = 125 + 8
+    assert float(regulariser(torch.tensor([[3.0, 0.0, 4.0, 2.0]]), True, 1.0, 0.0)) == pytest.approx(133.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("dot", [[3.0, 0.0], [4.0, 0.0]]),
+        ("cos", [[0.6, 0.0], [1.0, 0.0]]),
+        ("squared_l2", [[-20.0, -25.0], [-9.0, -16.0]]),
+        ("l2", [[-math.sqrt(20.0), -5.0], [-3.0, -4.0]]),
+    ],
+)
+def test_comparators_by_hand(name: str, expected: list[list[float]]) -> None:
+    q, c = torch.tensor([[3.0, 4.0], [4.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    torch.testing.assert_close(COMPARATORS[name].forward(q, c), torch.tensor(expected), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", COMPARATORS)
+def test_comparators_derivatives(name: str) -> None:
+    generator = torch.Generator().manual_seed(1)
+    q, c = (torch.randn(n, 6, generator=generator, dtype=torch.float64, requires_grad=True) for n in (5, 7))
+    ds = torch.randn(5, 7, generator=generator, dtype=torch.float64)
+    scores = COMPARATORS[name].forward(q, c)
+    expected = torch.autograd.grad(scores, (q, c), ds)
+    found = COMPARATORS[name].backward(q.detach(), c.detach(), scores.detach(), ds.clone())
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def one_answer(scores: torch.Tensor, columns: list[int]) -> Answers:
+    return Answers(torch.arange(len(columns)), torch.tensor(columns), torch.ones(len(columns), dtype=scores.dtype))
+
+
+def test_losses_by_hand() -> None:
+    scores, e = torch.tensor([[2.0, 0.0, 1.0]]), math.exp
+    answers = one_answer(scores, [0])
+    assert float(LOSSES["softmax"].forward(scores, answers, 0.0)) == pytest.approx(
+        -math.log(e(2) / (e(2) + 1 + e(1)))
+    )
+    logistic = math.log(1 + e(-2)) + (math.log(2) + math.log(1 + e(1))) / 2
+    assert float(LOSSES["logistic"].forward(scores, answers, 0.0)) == pytest.approx(logistic)
+    # max(0, 1.5 - 2 + 0) = 0 and max(0, 1.5 - 2 + 1) = 0.5
+    assert float(LOSSES["ranking"].forward(scores, answers, 1.5)) == pytest.approx(0.25)
+    # A true score that high is no reason to lose what the negatives cost.
+    huge = torch.tensor([[1e9, 0.0, 1.0]])
+    cost = (math.log(2) + math.log(1 + e(1))) / 2
+    assert float(LOSSES["logistic"].forward(huge, answers, 0.0)) == pytest.approx(cost)
+
+
+def test_known_answers_are_no_negatives() -> None:
+    """Answers 2.0, of weight 3, and 1.0; the entity at 5.0 is known, too; what is left to beat is 0.0 and 0.5."""
+    scores, e = torch.tensor([[2.0, 5.0, 0.0, 1.0, 0.5]]), math.exp
+    answers = Answers(torch.tensor([0, 0]), torch.tensor([0, 3]), torch.tensor([3.0, 1.0]))
+    known = answers._replace(known=(torch.tensor([0, 0, 0]), torch.tensor([0, 1, 3])))
+    left = 1 + e(0.5)
+    expected = [-3 * math.log(e(2) / (e(2) + left)), -math.log(e(1) / (e(1) + left))]
+    assert LOSSES["softmax"].forward(scores, known, 0.0).tolist() == pytest.approx(expected)
+    expected = [3 * (1 - 2 + 0 + 1 - 2 + 0.5) * 0 / 2, (0 + 0.5) / 2]
+    assert LOSSES["ranking"].forward(scores, known, 1.0).tolist() == pytest.approx(expected)
+    everything = sum(e(s) for s in (2.0, 5.0, 0.0, 1.0, 0.5))
+    expected = [-3 * math.log(e(2) / everything), -math.log(e(1) / everything)]
+    assert LOSSES["softmax"].forward(scores, answers, 0.0).tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", ["one", "several", "known"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_derivatives(name: str, kind: str) -> None:
+    generator = torch.Generator().manual_seed(2)
+    scores = torch.randn(4, 9, generator=generator, dtype=torch.float64, requires_grad=True)
+    if kind == "one":
+        answers = one_answer(scores, [3, 0, 8, 3])
+    else:
+        question, column = torch.tensor([0, 0, 1, 2, 3, 3]), torch.tensor([1, 8, 0, 5, 2, 3])
+        weight = torch.rand(6, generator=generator, dtype=torch.float64)
+        known = (torch.tensor([0, 0, 0, 1, 2, 3, 3]), torch.tensor([1, 8, 4, 0, 5, 2, 3]))
+        answers = Answers(question, column, weight, known if kind == "known" else None)
+    losses = LOSSES[name].forward(scores, answers, 0.7)
+    (expected,) = torch.autograd.grad(losses.sum(), scores)
+    found, gradient = LOSSES[name].backward(scores.detach().clone(), answers, 0.7)
+    torch.testing.assert_close(found, losses.detach())
+    torch.testing.assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_extreme_scores_stay_finite(name: str) -> None:
+    scores = torch.tensor([[1e9, -1e9, 0.0], [-1e9, 1e9, 0.0]])
+    losses, gradient = LOSSES[name].backward(scores, one_answer(scores, [0, 0]), 1.0)
+    assert losses.isfinite().all()
+    assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_question_without_negatives_learns_nothing_from_them(name: str) -> None:
+    scores = torch.tensor([[0.5]])
+    losses, gradient = LOSSES[name].backward(scores, one_answer(scores, [0]), 1.0)
+    expected = math.log(1 + math.exp(-0.5)) if name == "logistic" else 0.0
+    assert float(losses) == pytest.approx(expected)
+    assert float(gradient) == pytest.approx(-1 / (1 + math.exp(0.5)) if name == "logistic" else 0.0)
