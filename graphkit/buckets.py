@@ -63,36 +63,37 @@ class Buckets:
         Args:
             folder: where the files go; None keeps all in memory.
         """
-        shards, count, order = partition.shards, len(edges), partition.order()
+        shards, count, places = partition.shards, len(edges), partition.places()
         # A bucket is cut into blocks that fit into memory; which block an edge goes to is drawn, so that all are
         # alike.
         blocks = max(-(-count // (shards * shards * BLOCK)), 1)
         sizes = np.zeros(shards * shards * blocks, np.int64)
         for start, rows in _pieces(edges):
-            sizes += np.bincount(_keys(rows, order, shards, blocks, seed, start), minlength=len(sizes))
-        places = np.concatenate([[0], np.cumsum(sizes)])
+            sizes += np.bincount(_keys(rows, places, partition, blocks, seed, start), minlength=len(sizes))
+        bounds = np.concatenate([[0], np.cumsum(sizes)])
         sorted_edges = _array(folder, "edges.npy", (count, 3), np.int32)
         sorted_weights = None if weights is None else _array(folder, "weights.npy", (count,), np.float32)
-        filled = places[:-1].copy()
+        filled = bounds[:-1].copy()
         for start, rows in _pieces(edges):
-            keys = _keys(rows, order, shards, blocks, seed, start)
+            keys = _keys(rows, places, partition, blocks, seed, start)
             by_key = np.argsort(keys, kind="stable")
             present, firsts, counts = np.unique(keys[by_key], return_index=True, return_counts=True)
             target = np.repeat(filled[present] - firsts, counts) + np.arange(len(rows))
-            local = np.stack([order[rows[:, 0]] // shards, rows[:, 1], order[rows[:, 2]] // shards], axis=1)
+            ends = places[rows[:, ::2]] % partition.capacity
+            local = np.stack([ends[:, 0], rows[:, 1], ends[:, 1]], axis=1)
             sorted_edges[target] = local[by_key]
             if weights is not None and sorted_weights is not None:
                 sorted_weights[target] = weights[start : start + len(rows)][by_key]
             filled[present] += counts
             for array in (sorted_edges, edges):
                 forget_pages(array)
-        for i, (start, stop) in enumerate(zip(places[:-1].tolist(), places[1:].tolist())):
+        for i, (start, stop) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist())):
             mixed = np.random.default_rng([seed, 1, i]).permutation(stop - start)
             sorted_edges[start:stop] = sorted_edges[start:stop][mixed]
             if sorted_weights is not None:
                 sorted_weights[start:stop] = sorted_weights[start:stop][mixed]
             forget_pages(sorted_edges)
-        return cls(sorted_edges, sorted_weights, places[::blocks], shards)
+        return cls(sorted_edges, sorted_weights, bounds[::blocks], shards)
 
 
 def _pieces(edges: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -100,9 +101,12 @@ def _pieces(edges: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         yield start, np.asarray(edges[start : start + BLOCK])
 
 
-def _keys(rows: np.ndarray, order: np.ndarray, shards: int, blocks: int, seed: int, start: int) -> np.ndarray:
+def _keys(
+    rows: np.ndarray, places: np.ndarray, partition: Partition, blocks: int, seed: int, start: int
+) -> np.ndarray:
     """(B,) the bucket and block of each edge; the same each time it is asked."""
-    buckets = (order[rows[:, 0]] % shards).astype(np.int64) * shards + order[rows[:, 2]] % shards
+    shards = places[rows[:, ::2]] // partition.capacity
+    buckets = shards[:, 0] * partition.shards + shards[:, 1]
     if blocks == 1:
         return buckets
     return buckets * blocks + np.random.default_rng([seed, 0, start]).integers(blocks, size=len(rows))

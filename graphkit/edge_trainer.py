@@ -22,9 +22,10 @@ Axes: N entities, R relations, D and W numbers of an entity and a relation, E ed
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -34,15 +35,15 @@ import numpy as np
 import torch
 
 from graphkit.buckets import BLOCK, Buckets
-from graphkit.embed_config import EmbedConfig
+from graphkit.embed_config import EmbedConfig, RelationConfig
 from graphkit.graph import Graph
 from graphkit.partition import Partition, Visit, visits
 from graphkit.questions import Batch, Grouped, KnownAnswers, pooled
+from graphkit.relation_classes import Relations, RelationTable
 from graphkit.shards import Shards, is_shard
 from neuralcore.checkpoint import CheckpointStore, Shard
 from neuralcore.errors import UserError
 from neuralcore.kernels.edge_step import Scoring, edge_step
-from neuralcore.scoring.operators import OPERATORS
 from neuralcore.telemetry import Telemetry
 
 Report = Callable[[int, dict[str, float]], None]
@@ -54,32 +55,36 @@ class EdgeTrainer:
     Args:
         graph: what is learned from. config: see `EmbedConfig`. seed: of everything random.
         folder: for the sorted edges and the checkpoints, from which it goes on; None if all is to stay in memory.
+        settings: relation -> what is different about it.
 
     Attributes:
-        shards: the entities' table. relations: (2 R, W) float32; row r serves (h, r, ?), row R + r serves (?, r, t).
+        shards: the entities' table. relations: which are trained alike. tables: operator -> `RelationTable`.
         epoch, visit: passes done, and visits done of the present one.
     """
 
-    def __init__(self, graph: Graph, config: EmbedConfig, seed: int, folder: Path | None = None):
+    def __init__(
+        self,
+        graph: Graph,
+        config: EmbedConfig,
+        seed: int,
+        folder: Path | None = None,
+        settings: Mapping[str, RelationConfig] | None = None,
+    ):
         if folder is None and config.partitions > config.slots:
             raise ValueError("partitions that are not in memory need a folder")
         self.graph, self.config, self.seed, self.folder = graph, config, seed, folder
         self.store = None if folder is None else CheckpointStore(folder / "checkpoints")
-        self.partition = Partition(len(graph.entities), config.partitions, seed)
+        self.partition = Partition(tuple(graph.types.values()), config.partitions, seed)
         self.shards = Shards(self.partition, config.dimension, config.slots, self._begin, self.store)
-        operator, count = OPERATORS[config.operator], 2 * len(graph.relations)
-        generator, shape = np.random.default_rng([seed, 1]), (count, operator.width(config.dimension))
-        if config.operator == "rotation":  # whose neutral element is one angle of many
-            first = generator.uniform(-math.pi, math.pi, shape)
-        else:
-            first = operator.neutral(config.dimension).numpy() + generator.normal(0.0, config.init_scale, shape)
-        self.relations = first.astype(np.float32)
-        self.relation_state = np.zeros(shape, np.float32)
+        self.relations = Relations(graph, config, settings or {})
+        self.tables = self.relations.begin(config.dimension, config.init_scale, np.random.default_rng([seed, 1]))
         margin = 1.0 if config.margin is None else config.margin
-        self.scoring = Scoring(config.operator, config.comparator, config.loss, margin, config.n3, config.l2)
+        self.scorings = {
+            name: Scoring(name, config.comparator, config.loss, margin, config.n3, config.l2) for name in self.tables
+        }
         self.epoch = self.visit = 0
         self._buckets: Buckets | None = None
-        self._grouped: Grouped | None = None
+        self._grouped: list[tuple[str, Grouped]] | None = None
         self._known: KnownAnswers | None = None
         checkpoint = self.store.load(later=is_shard) if self.store else None
         if checkpoint is not None:
@@ -118,8 +123,8 @@ class EdgeTrainer:
             visit = plan[self.visit]
             self.shards.bring(visit.shards)
             generator = np.random.default_rng([self.seed, 3, self.epoch, self.visit])
-            for step, (edges, batch) in enumerate(self._batches(visit, generator)):
-                loss += self._step(batch, map_parts)
+            for step, (edges, operator, batch) in enumerate(self._batches(visit, generator)):
+                loss += self._step(operator, batch, map_parts)
                 done += edges
                 if not math.isfinite(loss):
                     raise UserError(f"the loss became {loss} in epoch {self.epoch + 1}: lower the learning rate")
@@ -153,29 +158,65 @@ class EdgeTrainer:
             self._buckets = Buckets.of(self.graph.train, self.graph.weights, self.partition, self.seed, folder)
         return self._buckets
 
-    def _batches(self, visit: Visit, generator: np.random.Generator) -> Iterator[tuple[float, Batch]]:
-        """The steps of a visit, each with the number of edges it answers for (half an edge a question)."""
+    def _batches(self, visit: Visit, generator: np.random.Generator) -> Iterator[tuple[float, str, Batch]]:
+        """The steps of a visit: how many edges each answers for (a question is half an edge), operator and batch."""
         config = self.config
         if config.all_negatives:
-            if self._grouped is None:
-                buckets = self.buckets
-                self._grouped = Grouped(buckets.edges, buckets.weights, len(self.graph.relations), config.filtered)
-            for batch in self._grouped.batches(generator, config.batch_size):
-                yield len(batch.answers.question) / 2, batch
+            yield from self._against_all(generator)
             return
         if config.filtered and self._known is None:
             self._known = KnownAnswers(self.buckets.edges, len(self.graph.relations), self.partition.capacity)
         sections = list(self._sections(visit))
+        size = config.batch_size * len(visit.shards)  # so that there are as many questions of each kind in a step
         rounds = -(-sum(len(section) for section, _, _ in sections) // BLOCK)
         for part in range(rounds):
             rows, weights = self._load(sections, part, rounds)
-            mixed = generator.permutation(len(rows))
-            rows, weights = rows[mixed], weights[mixed]
-            size = config.batch_size * len(visit.shards)  # so that there are as many questions of each kind in a step
-            for start in range(0, len(rows), size):
+            blocks = []
+            for number in range(len(self.relations.classes)):
+                mine = np.flatnonzero(self.relations.class_of[rows[:, 1]] == number)
+                mine = generator.permutation(mine)
+                blocks.append((rows[mine], weights[mine]))
+            steps = [(n, start) for n, (mine, _) in enumerate(blocks) for start in range(0, len(mine), size)]
+            # Where there are several classes, their steps are mixed.
+            for step in generator.permutation(len(steps)) if len(blocks) > 1 else range(len(steps)):
+                number, start = steps[step]
+                edges, weight = blocks[number]
                 some = slice(start, start + size)
-                yield from self._asked(rows[some], weights[some], rows, generator)
+                for batch in self._asked(number, edges[some], weight[some], edges, generator):
+                    yield len(batch.given) / 2, self.relations.classes[number].operator, batch
             self.buckets.forget()
+
+    def _against_all(self, generator: np.random.Generator) -> Iterator[tuple[float, str, Batch]]:
+        """Every question once, against all entities of the type that is asked for."""
+        if self._grouped is None:
+            self._grouped = list(self._group())
+        steps = [
+            (operator, batch)
+            for operator, grouped in self._grouped
+            for batch in grouped.batches(generator, self.config.batch_size)
+        ]
+        for step in generator.permutation(len(steps)) if len(self._grouped) > 1 else range(len(steps)):
+            operator, batch = steps[step]
+            yield len(batch.answers.question) / 2, operator, batch
+
+    def _group(self) -> Iterator[tuple[str, Grouped]]:
+        """The questions of each operator and type that is asked for."""
+        edges, weights = self._load([(self.buckets.slice(0, 0), 0, 0)], 0, 1)
+        relations, kinds = self.relations, range(len(self.partition.counts))
+        for operator in relations.operators:
+            for kind in kinds:
+                parts = []
+                for given, answer, side, shift in ((0, 2, "tail", 0), (2, 0, "head", self.tables[operator].half)):
+                    asks = np.array([getattr(c, side) for c in relations.classes])[relations.class_of] == kind
+                    mine = np.flatnonzero((asks & (relations.operator_of == operator))[edges[:, 1]])
+                    some = edges[mine]
+                    asked = relations.row_of[some[:, 1]] + shift
+                    parts.append((some[:, given], asked, some[:, answer], weights[mine]))
+                given_rows, asked, answers, counts = (np.concatenate(column) for column in zip(*parts))
+                if len(given_rows):
+                    candidates = self.partition.rows_of(kind, 0) if len(kinds) > 1 else None
+                    grouped = Grouped(given_rows, asked, answers, counts, candidates, self.config.filtered)
+                    yield operator, grouped
 
     def _load(self, sections: list[tuple[range, int, int]], part: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
         """One of `parts` equal parts of every section: edges (E, 3) as rows of the slots' table, weights (E,)."""
@@ -190,52 +231,68 @@ class EdgeTrainer:
                 weights.append(np.ones(len(edges[-1]), np.float32))
             else:
                 weights.append(np.asarray(buckets.weights[stretch]))
+            if self.relations.weight_of is not None:
+                weights[-1] = weights[-1] * self.relations.weight_of[edges[-1][:, 1]]
         return np.concatenate(edges), np.concatenate(weights)
 
     def _asked(
-        self, edges: np.ndarray, weights: np.ndarray, block: np.ndarray, generator: np.random.Generator
-    ) -> Iterator[tuple[float, Batch]]:
-        """The questions of some edges, tails and then heads, those given an entity of the same slot together."""
-        relations = len(self.graph.relations)
-        for given, answer, shift in ((0, 2, 0), (2, 0, relations)):
-            slots = edges[:, given] // self.partition.capacity
-            for slot in range(len(self.shards.held)):
-                mine = edges[slots == slot] if len(self.shards.held) > 1 else edges
-                if not len(mine):
+        self, number: int, edges: np.ndarray, weights: np.ndarray, block: np.ndarray, generator: np.random.Generator
+    ) -> Iterator[Batch]:
+        """The questions of a class's edges, tails and then heads, those given an entity of the same slot together."""
+        mine, relations = self.relations.classes[number], len(self.graph.relations)
+        row, half = self.relations.row_of[edges[:, 1]], self.tables[mine.operator].half
+        slots = len(self.shards.held)
+        for side, given, answer, kind in ((0, 0, 2, mine.tail), (1, 2, 0, mine.head)):
+            of_slot = edges[:, given] // self.partition.capacity
+            for slot in range(slots):
+                some = np.flatnonzero(of_slot == slot) if slots > 1 else slice(None)
+                here, asked = edges[some], row[some] + side * half
+                if not len(here):
                     continue
-                weight = weights[slots == slot] if len(self.shards.held) > 1 else weights
-                negatives = self._negatives(slot, block, given, answer, generator)
-                yield (
-                    len(mine) / 2,
-                    pooled(mine[:, given], mine[:, 1] + shift, mine[:, answer], weight, negatives, self._known),
-                )
+                drawn = [self._uniform(slot, kind, mine.negatives, generator)]
+                if self.config.frequent_negatives:
+                    drawn.append(self._frequent(slot, block, given, answer, generator))
+                known = None
+                if self._known is not None:
+                    known = self._known.of(here[:, given], here[:, 1] + side * relations)
+                yield pooled(here[:, given], asked, here[:, answer], weights[some], np.concatenate(drawn), known)
 
-    def _negatives(
-        self, slot: int, block: np.ndarray, given: int, answer: int, generator: np.random.Generator
-    ) -> np.ndarray:
-        """Rows for questions that are given an entity of a slot; see the file's docstring."""
-        config, capacity, held = self.config, self.partition.capacity, self.shards.held
+    def _uniform(self, slot: int, kind: int, count: int, generator: np.random.Generator) -> np.ndarray:
+        """Rows of a type for questions that are given an entity of a slot; see the file's docstring."""
+        capacity, held = self.partition.capacity, self.shards.held
         others = [other for other in range(len(held)) if other != slot]
-        own = config.negatives if not others else round(config.negatives / self.partition.shards)
-        drawn = [slot * capacity + generator.integers(self.partition.size(held[slot]), size=own)]
+        own = count if not others else round(count / self.partition.shards)
+        shares = [(slot, own)]
         for i, other in enumerate(others):
-            count = (config.negatives - own) * (i + 1) // len(others) - (config.negatives - own) * i // len(others)
-            drawn.append(other * capacity + generator.integers(self.partition.size(held[other]), size=count))
-        if config.frequent_negatives:
-            # A random edge's answer is an entity drawn by how often it is one; twice as many as are wanted, for some
-            # of them answer questions of another slot.
-            edges = block[generator.integers(len(block), size=2 * len(held) * config.frequent_negatives)]
-            drawn.append(edges[edges[:, given] // capacity == slot, answer][: config.frequent_negatives])
+            shares.append((other, (count - own) * (i + 1) // len(others) - (count - own) * i // len(others)))
+        drawn = []
+        for place, share in shares:
+            rows = self.partition.rows_of(kind, held[place])
+            if len(rows):
+                drawn.append(place * capacity + generator.integers(rows.start, rows.stop, size=share))
         return np.concatenate(drawn)
 
-    def _step(self, batch: Batch, map_parts: Callable[..., Iterable[Any]]) -> float:
+    def _frequent(
+        self, slot: int, block: np.ndarray, given: int, answer: int, generator: np.random.Generator
+    ) -> np.ndarray:
+        """Answers of random edges: entities by how often they are one.
+
+        Twice as many are drawn as are wanted, for some answer questions of another slot.
+        """
+        wanted, slots = self.config.frequent_negatives, len(self.shards.held)
+        edges = block[generator.integers(len(block), size=2 * slots * wanted)]
+        return edges[edges[:, given] // self.partition.capacity == slot, answer][:wanted]
+
+    def _step(self, operator: str, batch: Batch, map_parts: Callable[..., Iterable[Any]]) -> float:
         return edge_step(
             self.shards.table.weight,
             self.shards.table.state,
-            self.relations,
-            self.relation_state,
-            *batch,
-            scoring=self.scoring,
+            *self.tables[operator],
+            batch.given,
+            batch.asked,
+            batch.candidates,
+            batch.answers,
+            scoring=self.scorings[operator],
             learning_rate=self.config.learning_rate,
             map_parts=map_parts,
         )
@@ -245,21 +302,22 @@ class EdgeTrainer:
             return
         total = len(visits(self.config.partitions, self.config.slots))
         state = {"epoch": self.epoch, "visit": self.visit, "graph": self._digest}
-        relations = Shard({"weight": self.relations, "state": self.relation_state})
-        self.shards.save(self.epoch * total + self.visit, state, {"relations": relations}, soon)
+        tables = {f"relations_{name}": Shard(table._asdict()) for name, table in self.tables.items()}
+        self.shards.save(self.epoch * total + self.visit, state, tables, soon)
 
     @functools.cached_property
     def _digest(self) -> str:
         """Of the names, the edges and how they are partitioned: what a checkpoint must agree with."""
-        return f"{self.graph.digest()}/{self.partition.shards}/{self.seed}"
+        parts = self.graph.digest(), self.partition.counts, self.partition.shards, self.seed, self.relations.classes
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def _restore(self, state: dict[str, Any], shards: dict[str, dict[str, np.ndarray]], where: Path) -> None:
         if state["graph"] != self._digest:
             raise UserError(
-                f"{where} was learned from other edges than these {self.graph}, or with other partitions or another "
-                f"seed: restore them to go on, or choose another --run"
+                f"{where} was learned from other edges than these {self.graph}, or with other partitions, relations "
+                f"or another seed: restore them to go on, or choose another --run"
             )
-        self.relations, self.relation_state = shards["relations"]["weight"], shards["relations"]["state"]
+        self.tables = {name: RelationTable(**shards[f"relations_{name}"]) for name in self.tables}
         self.epoch, self.visit = state["epoch"], state["visit"]
         self.shards.restore(state["versions"])
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ import numpy as np
 import torch
 
 from graphkit.edge_trainer import EdgeTrainer
-from graphkit.embed_config import EmbedConfig
-from graphkit.evaluation import HEADS, TAILS, Answers, Ranking, rank
+from graphkit.embed_config import EmbedConfig, RelationConfig
+from graphkit.evaluation import HEADS, TAILS, Ranking, rank
 from graphkit.graph import Graph
+from graphkit.questions import KnownAnswers
+from graphkit.relation_classes import Relations, RelationTable
 from graphkit.vectors_folder import read_vectors, write_vectors
 from neuralcore.config import from_mapping, to_mapping
 from neuralcore.errors import UserError, nearest
@@ -50,18 +53,28 @@ class GraphEmbedding:
     Args:
         graph: a `Graph`. config: see `EmbedConfig`; `settings` are fields of it, for short.
         seed: of everything random here; the same seed gives the same bytes.
+        relations: what is different about some of them, by name.
 
     Attributes:
-        matrix: (N, D) float32, the entities' vectors. relations: (2·R, W) float32; row r serves (h, r, ?), row R + r
-            serves (?, r, t). Both are there after `fit` or `load`.
+        matrix: (N, D) float32, the entities' vectors. tables: operator -> `RelationTable`, the relations' numbers
+            (see `graphkit.relation_classes`). Both are there after `fit` or `load`.
         epoch: passes done.
     """
 
     matrix: np.ndarray
-    relations: np.ndarray
+    tables: dict[str, RelationTable]
 
-    def __init__(self, graph: Graph, config: EmbedConfig | None = None, *, seed: int = 0, **settings: Any):
+    def __init__(
+        self,
+        graph: Graph,
+        config: EmbedConfig | None = None,
+        *,
+        seed: int = 0,
+        relations: Mapping[str, RelationConfig] | None = None,
+        **settings: Any,
+    ):
         self.graph, self.config = graph, dataclasses.replace(config or EmbedConfig(), **settings)
+        self.relations, self._classes = dict(relations or {}), Relations(graph, self.config, relations or {})
         self.seed, self.epoch = seed, 0
         self._trainer: EdgeTrainer | None = None
 
@@ -87,14 +100,14 @@ class GraphEmbedding:
                 self._fit_in(Path(temporary), epochs, telemetry=False)
                 self.matrix = np.array(self.matrix)
         else:
-            self._trainer = self._trainer or EdgeTrainer(self.graph, self.config, self.seed)
+            self._trainer = self._trainer or EdgeTrainer(self.graph, self.config, self.seed, settings=self.relations)
             self._trainer.fit(epochs)
             self._take(self._trainer, np.empty((len(self.graph.entities), self.config.dimension), np.float32))
         return self
 
     def _fit_in(self, folder: Path, epochs: int, telemetry: bool) -> None:
         count = len(self.graph.train)
-        with EdgeTrainer(self.graph, self.config, self.seed, folder) as trainer:
+        with EdgeTrainer(self.graph, self.config, self.seed, folder, self.relations) as trainer:
             if not telemetry:
                 trainer.fit(epochs)
             else:
@@ -110,16 +123,29 @@ class GraphEmbedding:
 
     def _take(self, trainer: EdgeTrainer, matrix: np.ndarray) -> None:
         self.matrix = trainer.shards.vectors(matrix)
-        self.relations = trainer.relations.copy()
+        self.tables = trainer.tables
         self.epoch = trainer.epoch
 
     def score(self, given: np.ndarray, relation: np.ndarray, side: int) -> torch.Tensor:
-        """Scores of every entity as the missing one: (B,), (B,) and the side asked for -> (B, N)."""
-        asked = torch.from_numpy(np.asarray(relation) + side * len(self.graph.relations))
+        """Scores of every entity that could be the missing one: (B,), (B,) and the side asked for -> (B, K).
+
+        All questions ask for entities of one type, whose K entities are scored; see `answers`.
+        """
+        relation = np.asarray(relation)
+        rows = self.answers(relation[0], side)
+        candidates = torch.from_numpy(self.matrix[rows.start : rows.stop])
+        vectors = torch.from_numpy(self.matrix[np.asarray(given)])
+        query = torch.empty_like(vectors)
         with torch.no_grad():
-            vectors = torch.from_numpy(self.matrix[np.asarray(given)])
-            query = OPERATORS[self.config.operator].forward(vectors, torch.from_numpy(self.relations), asked)
-            return COMPARATORS[self.config.comparator].forward(query, torch.from_numpy(self.matrix))
+            for operator, table in self.tables.items():
+                mine = np.flatnonzero(self._classes.operator_of[relation] == operator)
+                asked = torch.from_numpy(self._classes.row_of[relation[mine]] + side * table.half)
+                query[mine] = OPERATORS[operator].forward(vectors[mine], torch.from_numpy(table.weight), asked)
+            return COMPARATORS[self.config.comparator].forward(query, candidates)
+
+    def answers(self, relation: int, side: int) -> range:
+        """The entities that could be a relation's tail (`TAILS`) or head."""
+        return self.graph.rows_of(self.graph.sides[relation][0 if side == HEADS else 1])
 
     def predict(
         self,
@@ -141,14 +167,19 @@ class GraphEmbedding:
         if (head is None) == (tail is None):
             raise UserError("predict asks for one side: give either head or tail, and the relation")
         side = HEADS if head is None else TAILS
-        given = np.array([_number(self.graph.entities, str(tail if head is None else head), "entity")])
-        row = np.array([_number(self.graph.relations, relation, "relation")])
+        number = _number(self.graph.relations, relation, "relation")
+        could, are = self.answers(number, side), self.answers(number, HEADS if side == TAILS else TAILS)
+        names = self.graph.entities[are.start : are.stop]
+        given = np.array([are.start + _number(names, str(tail if head is None else head), "entity")])
+        row = np.array([number])
         scores = self.score(given, row, side)[0].numpy()
         known = set()
         if new_only:
-            known = set(Answers(self.graph.all_edges(), side, len(scores)).of(given, row)[1].tolist())
+            edges = self.graph.all_edges()
+            answers = KnownAnswers(edges, len(self.graph.relations), len(self.graph.entities))
+            known = set((answers.of(given, row + side * len(self.graph.relations))[1] - could.start).tolist())
         ranked = (i for i in np.argsort(-scores, kind="stable").tolist() if i not in known)
-        return [(self.graph.entities[i], float(scores[i])) for i in itertools.islice(ranked, k)]
+        return [(self.graph.entities[could.start + i], float(scores[i])) for i in itertools.islice(ranked, k)]
 
     def evaluate(self, split: str = "test", *, filtered: bool = True) -> Ranking:
         """The `Ranking` of a split's edges; filtered by the edges of all splits unless told otherwise.
@@ -158,9 +189,9 @@ class GraphEmbedding:
         """
         if split not in self.graph.edges:
             raise UserError(f"the graph has no {split!r} edges: {nearest(split, self.graph.edges)}")
-        known = self.graph.all_edges()
-        ranks = rank(self.score, self.graph.edges[split], known, len(self.graph.entities), filtered=filtered)
-        return Ranking.of(ranks)
+        graph = self.graph
+        known = graph.all_edges() if filtered else None
+        return Ranking.of(rank(self.score, graph.edges[split], known, len(graph.entities), self.answers))
 
     @property
     def entities(self) -> Entities:
@@ -171,8 +202,10 @@ class GraphEmbedding:
     def save(self, folder: str | Path) -> Path:
         """Write names, vectors, edges and settings into a folder; `load` needs nothing else."""
         arrays, columns, details = self.graph.parts()
-        arrays |= {"entities": self.matrix, "relations": self.relations}
-        details |= {"epoch": self.epoch, "config": to_mapping(self.config)}
+        arrays |= {"entities": self.matrix}
+        arrays |= {f"relations.{operator}": table.weight for operator, table in self.tables.items()}
+        settings = {name: to_mapping(mine) for name, mine in self.relations.items()}
+        details |= {"epoch": self.epoch, "config": to_mapping(self.config), "settings": settings}
         return write_vectors(Path(folder), KIND, arrays, columns, details)
 
     @classmethod
@@ -185,8 +218,14 @@ class GraphEmbedding:
             UserError: there is none, or a file is not as it was written.
         """
         arrays, columns, details = read_vectors(Path(folder), KIND)
-        embedding = cls(Graph.from_parts(arrays, columns, details), from_mapping(EmbedConfig, details["config"]))
-        embedding.matrix, embedding.relations = arrays["entities"], arrays["relations"]
+        settings = {name: from_mapping(RelationConfig, mine) for name, mine in details["settings"].items()}
+        graph, config = Graph.from_parts(arrays, columns, details), from_mapping(EmbedConfig, details["config"])
+        embedding = cls(graph, config, relations=settings)
+        embedding.matrix = arrays["entities"]
+        embedding.tables = {
+            name: RelationTable(arrays[f"relations.{name}"], np.zeros_like(arrays[f"relations.{name}"]))
+            for name in embedding._classes.operators
+        }
         embedding.epoch = details["epoch"]
         return embedding
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from graphkit.embed_config import EmbedConfig
+from graphkit.embed_config import EmbedConfig, RelationConfig
 from neuralcore.config import defaults, find_config, from_mapping, parse, read_toml, to_mapping
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class EmbedArguments:
     threads: int | None = None
     """torch threads; by default all processors"""
     config: EmbedConfig = field(default_factory=EmbedConfig)
+    relations: tyro.conf.Suppress[dict[str, RelationConfig]] = field(default_factory=dict)
+    """what is different about some relations; only a .toml file can say it, in tables [relations.<name>]"""
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,13 @@ def embed(arguments: EmbedArguments) -> int:
     name = arguments.graph.removeprefix("sample:").rstrip("/").rsplit("/", 1)[-1].split(".")[0]
     run = Path(arguments.run or f"runs/embed-{name}")
     kept = to_mapping(dataclasses.replace(arguments, run=str(run)))
-    graph = Graph.read(source)
+    # Where any relation is told its types, those of all must be.
+    sides = {relation: (mine.head, mine.tail) for relation, mine in arguments.relations.items()}
+    typed = any(side != ("entity", "entity") for side in sides.values())
+    graph = Graph.read(source, sides if typed else None)
     print(f"{arguments.graph}: {graph}")
     threads = set_threads(arguments.threads)
-    embedding = GraphEmbedding(graph, arguments.config, seed=arguments.seed)
+    embedding = GraphEmbedding(graph, arguments.config, seed=arguments.seed, relations=arguments.relations)
     may_differ = ("run", "threads", "config.epochs")
     with RunFolder(run, kept, may_differ, defaults(EmbedArguments)) as folder:
         done = folder.checkpoints.steps()

@@ -9,6 +9,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Operator = Literal["identity", "translation", "diagonal", "complex_diagonal", "rotation", "linear", "affine"]
+
+
+@dataclass(frozen=True)
+class RelationConfig:
+    """What is different about one relation; in a TOML file the table `[relations.<name>]`."""
+
+    head: str = "entity"
+    """type of the entities it goes from"""
+    tail: str = "entity"
+    """type of the entities it goes to"""
+    operator: Operator | None = None
+    """what it does to an entity's vector; None: the config's"""
+    weight: float = 1.0
+    """what its edges count, times their own weights"""
+    negatives: int | None = None
+    """uniform negatives in a pool; None: the config's"""
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.weight < float("inf"):
+            raise ValueError(f"weight must be above 0, got {self.weight}")
+        if self.negatives is not None and self.negatives < 0:
+            raise ValueError(f"negatives must be 0 or more, got {self.negatives}")
+
 
 @dataclass(frozen=True)
 class EmbedConfig:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from graphkit.questions import KnownAnswers
 from neuralcore.errors import UserError
 from neuralcore.shape import match_shape
 
@@ -52,14 +53,22 @@ class Ranking:
         return asdict(self)
 
 
-def rank(score: Scorer, edges: np.ndarray, known: np.ndarray, entities: int, *, filtered: bool = True) -> np.ndarray:
+def rank(
+    score: Scorer,
+    edges: np.ndarray,
+    known: np.ndarray | None,
+    entities: int,
+    answers: Callable[[int, int], range] | None = None,
+) -> np.ndarray:
     """The ranks of the true entities.
 
     Args:
-        score: (given (B,), relation (B,), side) -> (B, N) scores of every entity as the missing one.
+        score: (given (B,), relation (B,), side) -> (B, K) scores of every entity that could be the missing one.
         edges: (E, 3) head, relation, tail: what is asked.
-        known: (K, 3) every edge of the graph, which the filtered ranking leaves out; `edges` may be among them.
+        known: (M, 3) every edge of the graph, which the filtered ranking leaves out; `edges` may be among them. None
+            for the raw one.
         entities: N.
+        answers: (relation, side) -> the K entities that could be missing; None: all N.
 
     Returns:
         (2·E,) float64: first the tails asked for, then the heads.
@@ -68,54 +77,46 @@ def rank(score: Scorer, edges: np.ndarray, known: np.ndarray, entities: int, *, 
         UserError: a true entity's score is not finite.
     """
     match_shape(edges, -1, 3, name="edges")
-    match_shape(known, -1, 3, name="known")
-    ranks = []
-    chunk = max(1, CHUNK_BYTES // (4 * entities))
+    relations = int(edges[:, 1].max(initial=0)) + 1
+    found: KnownAnswers | None = None
+    if known is not None:
+        match_shape(known, -1, 3, name="known")
+        relations = max(relations, int(known[:, 1].max(initial=0)) + 1)
+        found = KnownAnswers(np.concatenate([known, edges]), relations, entities)
+    ranks = np.empty(2 * len(edges))
     for side in (TAILS, HEADS):
         given, missing = (0, 2) if side == TAILS else (2, 0)
-        answers = Answers(np.concatenate([known, edges]) if filtered else edges[:0], side, entities)
-        for start in range(0, len(edges), chunk):
-            part = edges[start : start + chunk]
-            scores = score(part[:, given], part[:, 1], side).float().cpu().numpy()
-            match_shape(scores, len(part), entities, name="scores")
-            true = scores[np.arange(len(part)), part[:, missing]]
-            if not np.isfinite(true).all():
-                raise UserError("a score is not finite: the vectors diverged; lower the learning rate")
-            better = (scores > true[:, None]).sum(1)
-            equal = entities - better - (scores < true[:, None]).sum(1)
-            if filtered:  # the counts, not the scores, are corrected: that costs no second pass
-                rows, others = answers.of(part[:, given], part[:, 1])
-                above, below = scores[rows, others] > true[rows], scores[rows, others] < true[rows]
-                better = better - np.bincount(rows[above], minlength=len(part))
-                equal = equal - np.bincount(rows[~above & ~below], minlength=len(part))
-            else:
-                equal = equal - 1  # the true one is its own equal
-            ranks.append(1.0 + better + equal / 2.0)
-    return np.concatenate(ranks)
+        ranges = [range(entities) if answers is None else answers(r, side) for r in range(relations)]
+        # Questions of one type of answers together.
+        for could in dict.fromkeys(ranges):
+            of_relation = np.array([mine == could for mine in ranges])
+            mine = np.flatnonzero(of_relation[edges[:, 1]])
+            chunk = max(1, CHUNK_BYTES // (4 * max(len(could), 1)))
+            for start in range(0, len(mine), chunk):
+                at = mine[start : start + chunk]
+                part = edges[at]
+                scores = score(part[:, given], part[:, 1], side).float().cpu().numpy()
+                match_shape(scores, len(part), len(could), name="scores")
+                others = None
+                if found is not None:
+                    others = found.of(part[:, given], part[:, 1] + side * relations)
+                    others = others[0], others[1] - could.start
+                ranks[at + side * len(edges)] = _ranked(scores, part[:, missing] - could.start, others)
+    return ranks
 
 
-class Answers:
-    """The entities that complete (given, relation, ?) to a known edge, by binary search in one sorted array.
-
-    Args:
-        known: (K, 3) edges, duplicates allowed. side: `TAILS` or `HEADS`, what is asked for. entities: N.
-    """
-
-    def __init__(self, known: np.ndarray, side: int, entities: int):
-        given, missing = (0, 2) if side == TAILS else (2, 0)
-        keys = known[:, 1].astype(np.int64) * entities + known[:, given]
-        order = np.lexsort((known[:, missing], keys))
-        keys, values = keys[order], known[order, missing]
-        first = np.ones(len(keys), dtype=bool)
-        first[1:] = (keys[1:] != keys[:-1]) | (values[1:] != values[:-1])
-        self._keys, self._values = keys[first], values[first]  # an answer known twice is taken out once
-        self._entities = entities
-
-    def of(self, given: np.ndarray, relation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Index arrays (which question, entity) of all the answers to B questions (B,), (B,)."""
-        keys = np.asarray(relation, dtype=np.int64) * self._entities + given
-        low, high = np.searchsorted(self._keys, keys), np.searchsorted(self._keys, keys, side="right")
-        counts = high - low
-        rows = np.repeat(np.arange(len(keys)), counts)
-        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        return rows, self._values[np.repeat(low, counts) + within]
+def _ranked(scores: np.ndarray, column: np.ndarray, others: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+    """(B,) the ranks of the true columns (B,) of scores (B, K); `others` (which row, column) are left out."""
+    true = scores[np.arange(len(scores)), column]
+    if not np.isfinite(true).all():
+        raise UserError("a score is not finite: the vectors diverged; lower the learning rate")
+    better = (scores > true[:, None]).sum(1)
+    equal = scores.shape[1] - better - (scores < true[:, None]).sum(1)
+    if others is None:
+        equal = equal - 1  # the true one is its own equal
+    else:  # the counts, not the scores, are corrected: that costs no second pass
+        rows, columns = others
+        above, below = scores[rows, columns] > true[rows], scores[rows, columns] < true[rows]
+        better = better - np.bincount(rows[above], minlength=len(scores))
+        equal = equal - np.bincount(rows[~above & ~below], minlength=len(scores))
+    return 1.0 + better + equal / 2.0

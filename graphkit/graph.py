@@ -2,17 +2,16 @@
 
 An edge (head, relation, tail) is a row of three numbers; names are kept beside, any Unicode. Text files hold one edge
 a line, `head<TAB>relation<TAB>tail`, or `head<TAB>tail` when there is one relation, plain or compressed (.gz, .xz).
+Entities may be of several types: which ones a relation goes between is told by `sides`, and names are then those of a
+type (the user "apple" is not the page "apple"). Entities are numbered type after type.
 Arrow's CSV reader parses them (a million lines a second); only a file that it refuses is read again line by line, to
 say which line is wrong. Duplicate edges and self-loops are counted and kept.
 """
 
 from __future__ import annotations
 
-import codecs
-import gzip
+import dataclasses
 import hashlib
-import io
-import lzma
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,18 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from neuralcore.errors import UserError
-from neuralcore.lazy import lazy_import
-
-pyarrow = lazy_import("pyarrow")
-compute = lazy_import("pyarrow.compute")
-csv = lazy_import("pyarrow.csv")
+from graphkit.edge_lists import find, numbered, numbered_by_type, read_table, read_titles
+from neuralcore.errors import UserError, nearest
 
 SPLITS = ("train", "valid", "test")
-SUFFIXES = ("", ".gz", ".xz")
-ONE_RELATION = "related_to"  # the name of the relation in files of two columns
+ONE_TYPE = "entity"  # the name of the type where there is one
 KIND = "graph"
-_OPEN: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
 
 
 @dataclass(frozen=True)
@@ -43,6 +36,7 @@ class Graph:
         edges: split -> (E, 3) int64 rows head, relation, tail; "train" is always there.
         titles: N readable names ("" where there is none), or empty.
         weights: (E,) float32 of the training edges, or None where each counts the same.
+        types: type -> how many entities, in their order. sides: R pairs of types, a relation's heads' and tails'.
         duplicates: edges of a split that stand there a second time. self_loops: edges from an entity to itself.
     """
 
@@ -53,35 +47,55 @@ class Graph:
     weights: np.ndarray | None = None
     duplicates: int = 0
     self_loops: int = 0
+    types: Mapping[str, int] = field(default_factory=dict)
+    sides: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.types:
+            object.__setattr__(self, "types", {ONE_TYPE: len(self.entities)})
+            object.__setattr__(self, "sides", [(ONE_TYPE, ONE_TYPE)] * len(self.relations))
 
     @classmethod
-    def read(cls, path: str | Path) -> Graph:
+    def read(cls, path: str | Path, sides: Mapping[str, tuple[str, str]] | None = None) -> Graph:
         """A graph from an edge list, a folder of `train`, `valid` and `test` edge lists, or the folder of `save`.
 
         A folder of lists may hold `entity2name.tsv` with readable names. Every list may end in .gz or .xz. Entities
         are numbered as they appear, a split's heads before its tails.
 
+        Args:
+            sides: relation -> the types of its heads and tails, every relation of the files; None if all entities are
+                of one type.
+
         Raises:
-            UserError: no such file, or a bad row, named by file and line.
+            UserError: no such file, a bad row, named by file and line, or a relation that `sides` does not have.
         """
         path = Path(path)
         if (path / "manifest.json").is_file():
             return cls._read_saved(path)
         if path.is_dir():
-            files = {split: _find(path, f"{split}.tsv") for split in SPLITS}
+            files = {split: find(path, f"{split}.tsv") for split in SPLITS}
             if files["train"] is None:
                 raise UserError(f"{path} holds no train.tsv, train.tsv.gz or train.tsv.xz")
         elif path.is_file():
             files = {"train": path}
         else:
             raise UserError(f"no edge list {path}: name a file of head<TAB>relation<TAB>tail, or a folder of them")
-        tables = {split: _read_table(file) for split, file in files.items() if file is not None}
+        tables = {split: read_table(file) for split, file in files.items() if file is not None}
         heads, relations, tails = zip(*tables.values())
-        entities, ends = _numbered([column for pair in zip(heads, tails) for column in pair])
-        relation_names, kinds = _numbered(list(relations))
+        relation_names, kinds = numbered(list(relations))
+        columns = [column for pair in zip(heads, tails) for column in pair]
+        types: dict[str, int] = {}
+        if sides is None:
+            entities, ends = numbered(columns)
+        else:
+            for name in relation_names:
+                if name not in sides:
+                    raise UserError(f"{path}: relation {name!r} has no sides: {nearest(name, sides)}")
+            entities, ends, types = numbered_by_type(columns, kinds, [sides[name] for name in relation_names])
         edges = {split: np.stack([ends[2 * i], kinds[i], ends[2 * i + 1]], axis=1) for i, split in enumerate(tables)}
-        titles = _read_titles(_find(path, "entity2name.tsv"), entities) if path.is_dir() else []
-        return cls.of(entities, relation_names, edges, titles)
+        titles = read_titles(find(path, "entity2name.tsv"), entities) if path.is_dir() else []
+        pairs = None if sides is None else [sides[name] for name in relation_names]
+        return cls.of(entities, relation_names, edges, titles, types=types, sides=pairs)
 
     @classmethod
     def of(
@@ -91,6 +105,8 @@ class Graph:
         edges: Mapping[str, np.ndarray] | np.ndarray,
         titles: list[str] | None = None,
         weights: np.ndarray | None = None,
+        types: Mapping[str, int] | None = None,
+        sides: list[tuple[str, str]] | None = None,
     ) -> Graph:
         """A graph from names and arrays (E, 3), its duplicates and self-loops counted; `weights` are of train edges.
 
@@ -115,9 +131,44 @@ class Graph:
             bad = np.flatnonzero(~((weights > 0.0) & (weights < np.inf)))
             if len(bad):
                 raise UserError(f"train edge {bad[0]} weighs {weights[bad[0]]}: weights are numbers above 0")
+        graph = cls(entities, relations, splits, titles or [], weights, types=types or {}, sides=sides or [])
+        for split, rows in splits.items():
+            graph._check_sides(split, rows)
         duplicates = sum(_repeated(rows, len(entities)) for rows in splits.values())
         self_loops = sum(int((rows[:, 0] == rows[:, 2]).sum()) for rows in splits.values())
-        return cls(entities, relations, splits, titles or [], weights, duplicates, self_loops)
+        return dataclasses.replace(graph, duplicates=duplicates, self_loops=self_loops)
+
+    def _check_sides(self, split: str, rows: np.ndarray) -> None:
+        """Raise a UserError for an edge whose ends are not of its relation's types."""
+        if sum(self.types.values()) != len(self.entities) or len(self.sides) != len(self.relations):
+            raise UserError(
+                f"types {dict(self.types)} and {len(self.sides)} pairs of sides do not fit {len(self.entities)} "
+                f"entities and {len(self.relations)} relations"
+            )
+        for relation, pair in enumerate(self.sides):
+            for name in pair:
+                if name not in self.types:
+                    raise UserError(
+                        f"{self.relations[relation]!r} has the side {name!r}: {nearest(name, self.types)}"
+                    )
+        if len(self.types) > 1:
+            for column, end in ((0, 0), (2, 1)):
+                ranges = np.array(
+                    [[self.rows_of(pair[end]).start, self.rows_of(pair[end]).stop] for pair in self.sides]
+                )
+                low, high = ranges[rows[:, 1]].T
+                bad = np.flatnonzero((rows[:, column] < low) | (rows[:, column] >= high))
+                if len(bad):
+                    raise UserError(
+                        f"{split} edge {bad[0]} is {rows[bad[0]].tolist()}, whose {'tail' if end else 'head'} is no "
+                        f"{self.sides[rows[bad[0], 1]][end]}"
+                    )
+
+    def rows_of(self, kind: str) -> range:
+        """The numbers of a type's entities."""
+        names = list(self.types)
+        start = sum(self.types[name] for name in names[: names.index(kind)])
+        return range(start, start + self.types[kind])
 
     @property
     def train(self) -> np.ndarray:
@@ -149,7 +200,7 @@ class Graph:
         if self.weights is not None:
             arrays["weights"] = self.weights
         columns = {"name": self.entities, "title": self.titles or [""] * len(self.entities)}
-        return arrays, columns, {"relations": self.relations}
+        return arrays, columns, {"relations": self.relations, "types": dict(self.types), "sides": self.sides}
 
     @classmethod
     def from_parts(
@@ -158,7 +209,9 @@ class Graph:
         """What `parts` gave, perhaps among other things."""
         edges = {name.removeprefix("edges."): rows for name, rows in arrays.items() if name.startswith("edges.")}
         titles = columns["title"] if any(columns["title"]) else []
-        return cls.of(columns["name"], details["relations"], edges, titles, arrays.get("weights"))
+        sides = [(head, tail) for head, tail in details.get("sides", [])]
+        kinds = details.get("types")
+        return cls.of(columns["name"], details["relations"], edges, titles, arrays.get("weights"), kinds, sides)
 
     @classmethod
     def _read_saved(cls, folder: Path) -> Graph:
@@ -170,103 +223,12 @@ class Graph:
         counts = ", ".join(f"{len(rows):,} {split}" for split, rows in self.edges.items())
         odd = [f"{n:,} {what}" for n, what in ((self.duplicates, "duplicates"), (self.self_loops, "self-loops")) if n]
         kept = f" ({' and '.join(odd)} among them, kept)" if odd else ""
-        return f"{len(self.entities):,} entities, {len(self.relations):,} relations, edges: {counts}{kept}"
-
-
-def _find(folder: Path, name: str) -> Path | None:
-    return next((p for p in (folder / (name + suffix) for suffix in SUFFIXES) if p.is_file()), None)
-
-
-def _numbered(columns: list[Any]) -> tuple[list[str], list[np.ndarray]]:
-    """Names in order of appearance, and each column of strings as their int64 numbers."""
-    chunks = [chunk for column in columns for chunk in column.chunks]
-    encoded = pyarrow.chunked_array(chunks, pyarrow.string()).combine_chunks().dictionary_encode()
-    if isinstance(encoded, pyarrow.ChunkedArray):  # as combine_chunks gave one before Arrow 20
-        encoded = encoded.combine_chunks()
-    numbers = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    bounds = np.cumsum([len(column) for column in columns])[:-1]
-    return encoded.dictionary.to_pylist(), np.split(numbers, bounds)
+        several = len(self.types) > 1
+        kinds = f" ({', '.join(f'{count:,} {name}' for name, count in self.types.items())})" if several else ""
+        return f"{len(self.entities):,} entities{kinds}, {len(self.relations):,} relations, edges: {counts}{kept}"
 
 
 def _repeated(rows: np.ndarray, entities: int) -> int:
     """How many rows stand there again (exact while R·N² stays below 2⁶⁴)."""
     keys = np.sort((rows[:, 1] * entities + rows[:, 0]) * entities + rows[:, 2])
     return int((keys[1:] == keys[:-1]).sum())
-
-
-def _read_bytes(path: Path) -> bytes:
-    """A file, decompressed, without a byte order mark."""
-    try:
-        with _OPEN.get(path.suffix, open)(path, "rb") as file:
-            return file.read().removeprefix(codecs.BOM_UTF8)
-    except (OSError, EOFError, lzma.LZMAError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
-
-
-def _read_table(path: Path) -> tuple[Any, Any, Any]:
-    """The heads, relations and tails of an edge list, as columns of strings."""
-    data = _read_bytes(path)
-    first = data.lstrip(b"\r\n")
-    if not first:
-        raise UserError(f"{path} holds no edges")
-    columns = first.split(b"\n", 1)[0].count(b"\t") + 1
-    if columns not in (2, 3) or b"\0" in data:
-        raise _diagnosis(path, data)
-    names = ["head", "relation", "tail"] if columns == 3 else ["head", "tail"]
-    try:
-        table = csv.read_csv(
-            io.BytesIO(data),
-            read_options=csv.ReadOptions(column_names=names),
-            parse_options=csv.ParseOptions(delimiter="\t", quote_char=False, double_quote=False),
-            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string())),
-        )
-    except pyarrow.ArrowInvalid as error:
-        raise _diagnosis(path, data, str(error)) from None
-    if any(compute.any(compute.equal(table[name], "")).as_py() for name in names):
-        raise _diagnosis(path, data)
-    if columns == 2:
-        one = pyarrow.chunked_array([pyarrow.repeat(ONE_RELATION, table.num_rows)])
-        return table["head"], one, table["tail"]
-    return table["head"], table["relation"], table["tail"]
-
-
-def _diagnosis(path: Path, data: bytes, otherwise: str = "this is not an edge list") -> UserError:
-    """What is wrong with an edge list, by its first bad line."""
-    columns = 0
-    for number, line in enumerate(_text_lines(path, data), 1):
-        fields = line.split("\t")
-        if fields == [""]:
-            continue
-        columns = columns or len(fields)
-        if len(fields) != columns or len(fields) not in (2, 3):
-            wanted = columns if columns in (2, 3) else "2 or 3"
-            found = f"{len(fields)} column" + ("s" if len(fields) > 1 else "")
-            return UserError(f"{path}:{number}: {found}, expected {wanted} separated by tabs")
-        empty = next((i for i, name in enumerate(fields, 1) if not name), None)
-        if empty:
-            return UserError(f"{path}:{number}: column {empty} is empty; every head, relation and tail has a name")
-    return UserError(f"{path}: {otherwise}")
-
-
-def _text_lines(path: Path, data: bytes) -> list[str]:
-    """The lines of a text; what is not text is told by its line."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{path}:{line}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
-    if "\0" in text:
-        raise UserError(f"{path}:{text.count(chr(10), 0, text.index(chr(0))) + 1}: NUL byte; this is not a text file")
-    return [line.rstrip("\r") for line in text.split("\n")]
-
-
-def _read_titles(path: Path | None, entities: list[str]) -> list[str]:
-    if path is None:
-        return []
-    titles = {}
-    for number, line in enumerate(_text_lines(path, _read_bytes(path)), 1):
-        name, tab, title = line.partition("\t")
-        if name and not tab:
-            raise UserError(f"{path}:{number}: no tab between a name and its title")
-        titles[name] = title
-    return [titles.get(name, "") for name in entities]

@@ -8,7 +8,7 @@ visit consists of a shard's own edges alone.
 
 Entities are spread at random, so each bucket is a fair sample of the graph's edges.
 
-Axes: N entities, P shards, S slots in memory.
+Axes: N entities, P shards of C rows, S slots in memory.
 """
 
 from __future__ import annotations
@@ -22,36 +22,51 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Partition:
-    """N entities in P shards of `capacity` rows (the last row of some is not used).
+    """Entities in P shards of `capacity` rows each, every type spread evenly over all of them.
 
-    With one shard entities keep their places; with more, `seed` decides.
+    In a shard the entities of a type lie together, at the same rows in every shard; where a type does not divide by
+    P, its last row is not used in some. With one shard entities keep their places; with more, `seed` decides.
+
+    Args:
+        counts: of the entities of each type; types follow one another in the entities' order.
+        shards: P. seed: of the spreading.
     """
 
-    entities: int
+    counts: tuple[int, ...]
     shards: int
     seed: int = 0
 
     @property
+    def entities(self) -> int:
+        """N."""
+        return sum(self.counts)
+
+    @property
     def capacity(self) -> int:
-        """Rows of a shard."""
-        return -(-self.entities // self.shards)
+        """C, rows of a shard."""
+        return sum(-(-count // self.shards) for count in self.counts)
 
-    def size(self, shard: int) -> int:
-        """How many entities are in a shard."""
-        return (self.entities - shard + self.shards - 1) // self.shards
+    def rows_of(self, kind: int, shard: int) -> range:
+        """The rows within a shard that have entities of a type."""
+        start = sum(-(-count // self.shards) for count in self.counts[:kind])
+        return range(start, start + (self.counts[kind] - shard + self.shards - 1) // self.shards)
 
-    def order(self) -> np.ndarray:
-        """(N,) int32: entity e is number order[e] // P of shard order[e] % P."""
+    def places(self) -> np.ndarray:
+        """(N,) int64: where each entity is, as shard · C + row."""
         if self.shards == 1:
-            return np.arange(self.entities, dtype=np.int32)
-        return np.random.default_rng([self.seed, self.entities]).permutation(np.int32(self.entities)).astype(np.int32)
+            return np.arange(self.entities)
+        generator = np.random.default_rng([self.seed, self.entities])
+        found = []
+        for kind, count in enumerate(self.counts):
+            order = generator.permutation(count)
+            found.append(order % self.shards * self.capacity + self.rows_of(kind, 0).start + order // self.shards)
+        return np.concatenate(found)
 
-    def members(self, shard: int, order: np.ndarray | None = None) -> np.ndarray:
-        """The entities of a shard in the order of its rows; `order` saves making it again."""
-        order = self.order() if order is None else order
-        inverse = np.empty_like(order)
-        inverse[order] = np.arange(self.entities, dtype=np.int32)
-        return inverse[shard :: self.shards]
+    def members(self, shard: int, places: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The entities of a shard, and the row of each; `places` saves making them again."""
+        places = self.places() if places is None else places
+        entities = np.flatnonzero(places // self.capacity == shard)
+        return entities, places[entities] % self.capacity
 
 
 class Visit(NamedTuple):

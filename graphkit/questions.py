@@ -78,14 +78,17 @@ def pooled(
     answer: np.ndarray,
     weight: np.ndarray,
     negatives: np.ndarray,
-    known: KnownAnswers | None = None,
+    known: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Batch:
-    """B questions of one answer each (B,), against a pool of one another's answers and of `negatives` (U,)."""
+    """B questions of one answer each (B,), against a pool of one another's answers and of `negatives` (U,).
+
+    `known`, of `KnownAnswers`, says which of the pool are no negatives of a question.
+    """
     candidates, column = np.unique(np.concatenate([answer, negatives]), return_inverse=True)
     question, column = np.arange(len(given)), column[: len(given)]
     left_out = None
     if known is not None:
-        which, rows = known.of(given, asked)
+        which, rows = known
         # Those in the pool; the answer itself is known, too.
         at = np.minimum(np.searchsorted(candidates, rows), len(candidates) - 1)
         there = candidates[at] == rows
@@ -94,29 +97,36 @@ def pooled(
 
 
 class Grouped:
-    """All the different questions of a graph with all their answers: for steps against all entities.
+    """Different questions, each with all its answers: for steps against all entities that could be one.
 
     Scores of a question are computed once, however many answers it has; the loss is that of asking once an edge.
 
     Args:
-        edges: (E, 3) rows. weights: (E,) or None. relations: R. filtered: whether answers are each other's negatives.
+        given, asked, answer: (A,) of edges, one way or both. weight: (A,) float32.
+        candidates: the rows of all that could be answers; None if those are all rows.
+        filtered: whether answers are not each other's negatives.
     """
 
-    def __init__(self, edges: np.ndarray, weights: np.ndarray | None, relations: int, filtered: bool):
-        head, relation, tail = (edges[:, i].astype(np.int64) for i in range(3))
-        given, asked = np.concatenate([head, tail]), np.concatenate([relation, relation + relations])
-        answer = np.concatenate([tail, head])
-        weight = np.ones(len(answer), np.float32) if weights is None else np.tile(weights, 2).astype(np.float32)
+    def __init__(
+        self,
+        given: np.ndarray,
+        asked: np.ndarray,
+        answer: np.ndarray,
+        weight: np.ndarray,
+        candidates: range | None,
+        filtered: bool,
+    ):
         order = np.lexsort((answer, given, asked))
         given, asked, answer, weight = given[order], asked[order], answer[order], weight[order]
         new_question = np.r_[True, (given[1:] != given[:-1]) | (asked[1:] != asked[:-1])]
         # An edge that is there twice is one answer of twice the weight.
         once = np.flatnonzero(new_question | np.r_[True, answer[1:] != answer[:-1]])
         self.weight = np.add.reduceat(weight, once)
-        self.answer = answer[once]
+        self.answer = answer[once] - (candidates.start if candidates else 0)
         starts = np.flatnonzero(new_question)
         self.given, self.asked = given[starts], asked[starts]
         self.starts = np.append(np.searchsorted(once, starts), len(once))
+        self.candidates = None if candidates is None else np.arange(candidates.start, candidates.stop)
         self.filtered = filtered
 
     def __len__(self) -> int:
@@ -132,4 +142,4 @@ class Grouped:
             _, weight = spread(self.starts[mine], counts, self.weight)
             known = (question, answer) if self.filtered else None
             answers = Answers(question, answer, weight, known)  # type: ignore[arg-type]
-            yield Batch(self.given[mine], self.asked[mine], None, answers)
+            yield Batch(self.given[mine], self.asked[mine], self.candidates, answers)

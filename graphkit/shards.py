@@ -21,6 +21,7 @@ import numpy as np
 from graphkit.partition import Partition
 from neuralcore.checkpoint import CheckpointStore, Shard
 from neuralcore.embedding import EmbeddingTable
+from neuralcore.mapped import forget_pages
 
 
 class Shards:
@@ -116,7 +117,7 @@ class Shards:
     def vectors(self, out: np.ndarray) -> np.ndarray:
         """(N, D) every entity's vector, in the entities' order, written into `out`."""
         self.wait()
-        order, capacity = self.partition.order(), self.partition.capacity
+        places, capacity = self.partition.places(), self.partition.capacity
         buffer: dict[str, np.ndarray] = {}
         for shard in range(self.partition.shards):
             if shard in self.held:
@@ -127,8 +128,9 @@ class Shards:
                     buffer["state"] = np.empty(capacity, np.float32)
                 self._fill(shard, buffer)
                 weight = buffer["weight"]
-            members = self.partition.members(shard, order)
-            out[members] = weight[: len(members)]
+            entities, rows = self.partition.members(shard, places)
+            out[entities] = weight[rows]
+            forget_pages(out)
         return out
 
     def __enter__(self) -> Shards:

@@ -71,7 +71,10 @@ def from_mapping(cls: type[T], values: dict[str, Any], source: Path | None = Non
         if key not in fields:
             raise UserError(f"{_place(source, key)}unknown key {key!r}: {nearest(key, fields)}")
         hint = hints[key]
-        if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        item = _item_class(hint)
+        if item is not None and isinstance(value, dict):
+            arguments[key] = {name: _from_table(item, table, name, source) for name, table in value.items()}
+        elif dataclasses.is_dataclass(hint) and isinstance(value, dict):
             arguments[key] = from_mapping(typing.cast(type, hint), value, source)
         else:
             arguments[key] = _checked(value, hint, key, source)
@@ -86,6 +89,21 @@ def from_mapping(cls: type[T], values: dict[str, Any], source: Path | None = Non
         return cls(**arguments)
     except ValueError as error:
         raise UserError(f"{source or 'configuration'}: {error}") from None
+
+
+def _item_class(hint: Any) -> Any:
+    """The dataclass of a table of tables, dict[str, dataclass], or None."""
+    if typing.get_origin(hint) is typing.Annotated:
+        hint = typing.get_args(hint)[0]
+    parts = typing.get_args(hint)
+    found = typing.get_origin(hint) is dict and dataclasses.is_dataclass(parts[1])
+    return parts[1] if found else None
+
+
+def _from_table(cls: type[T], table: Any, name: str, source: Path | None) -> T:
+    if not isinstance(table, dict):
+        raise UserError(f"{_place(source, name)}{name} = {table!r} is not a table of settings")
+    return from_mapping(cls, table, source)
 
 
 def _place(source: Path | None, key: str) -> str:
@@ -190,6 +208,8 @@ def _flags(cls: Any) -> list[str]:
     hints = typing.get_type_hints(cls)
     names: list[str] = []
     for field in dataclasses.fields(cls):
+        if _item_class(hints[field.name]) is not None:
+            continue  # only a file can say it
         if dataclasses.is_dataclass(hints[field.name]):
             names += _flags(hints[field.name])
         else:
@@ -216,6 +236,8 @@ def defaults(cls: type) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return to_mapping(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -231,7 +253,8 @@ def to_toml(values: dict[str, Any], heading: str = "") -> str:
     text = "\n".join(lines) + "\n"
     for key, value in values.items():
         if isinstance(value, dict):
-            text += "\n" + to_toml(value, f"{heading}.{key}" if heading else key)
+            name = key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
+            text += "\n" + to_toml(value, f"{heading}.{name}" if heading else name)
     return text
 
 

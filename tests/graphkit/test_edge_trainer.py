@@ -13,9 +13,10 @@ import torch
 
 from graphkit import buckets as buckets_file
 from graphkit.buckets import Buckets
+from graphkit.cli import main
 from graphkit.edge_trainer import EdgeTrainer
 from graphkit.embed import GraphEmbedding
-from graphkit.embed_config import EmbedConfig
+from graphkit.embed_config import EmbedConfig, RelationConfig
 from graphkit.graph import Graph
 from graphkit.partition import Partition, visits
 from graphkit.questions import Grouped, KnownAnswers, pooled
@@ -42,10 +43,11 @@ def test_buckets_hold_every_edge_once(
     shards: int, in_files: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(buckets_file, "BLOCK", 16)  # so that a bucket is more than one block
-    graph, partition = random_graph(weights=True), Partition(50, shards, seed=4)
+    graph, partition = random_graph(weights=True), Partition((50,), shards, seed=4)
     found = Buckets.of(graph.train, graph.weights, partition, 4, tmp_path / "b" if in_files else None)
     assert isinstance(found.edges, np.memmap) == in_files
-    again, members = [], [partition.members(shard) for shard in range(shards)]
+    again, entity = [], np.argsort(partition.places())  # at a row of all shards' rows, one after the other
+    rows_before = np.cumsum([0] + [len(partition.rows_of(0, shard)) for shard in range(shards)])
     assert found.weights is not None
     for a in range(shards):
         for b in range(shards):
@@ -53,10 +55,8 @@ def test_buckets_hold_every_edge_once(
             parts = [found.slice(a, b, k, 7) for k in range(7)]
             assert [i for part in parts for i in part] == list(rows)
             edges = found.edges[rows.start : rows.stop]
-            again += as_set(
-                np.stack([members[a][edges[:, 0]], edges[:, 1], members[b][edges[:, 2]]], axis=1),
-                found.weights[rows.start : rows.stop],
-            )
+            head, tail = entity[rows_before[a] + edges[:, 0]], entity[rows_before[b] + edges[:, 2]]
+            again += as_set(np.stack([head, edges[:, 1], tail], axis=1), found.weights[rows.start : rows.stop])
     assert sorted(again) == as_set(graph.train, graph.weights)
     first = found.slice(0, 0)
     assert np.any(np.diff(found.edges[first.start : first.stop, 0]) < 0)  # not in the order they came in
@@ -65,10 +65,10 @@ def test_buckets_hold_every_edge_once(
 
 
 def test_a_pool_by_hand() -> None:
-    known = KnownAnswers(np.array([[7, 0, 3], [7, 0, 5], [3, 2, 9], [3, 2, 9]]), relations=4, rows=10)
+    answers = KnownAnswers(np.array([[7, 0, 3], [7, 0, 5], [3, 2, 9], [3, 2, 9]]), relations=4, rows=10)
     given, asked, answer = np.array([7, 3]), np.array([0, 2]), np.array([3, 9])
     weight = np.array([1.0, 2.0], np.float32)
-    batch = pooled(given, asked, answer, weight, np.array([5, 3, 5]), known)
+    batch = pooled(given, asked, answer, weight, np.array([5, 3, 5]), answers.of(given, asked))
     assert batch.candidates is not None
     assert batch.candidates.tolist() == [3, 5, 9]  # each once, so no answer is its own negative
     assert batch.candidates[np.asarray(batch.answers.column)].tolist() == [3, 9]
@@ -76,13 +76,15 @@ def test_a_pool_by_hand() -> None:
     entries = sorted(zip(*(part.tolist() for part in batch.answers.known)))
     assert entries == [(0, 0), (0, 1), (1, 2)]
     # The heads' questions are known as well, and what nobody knows is empty.
-    which, rows = known.of(np.array([9, 9, 5]), np.array([6, 1, 4]))
+    which, rows = answers.of(np.array([9, 9, 5]), np.array([6, 1, 4]))
     assert (which.tolist(), rows.tolist()) == ([0, 2], [3, 7])
 
 
 def test_questions_are_asked_once_with_all_their_answers() -> None:
     edges = np.array([[0, 0, 1], [0, 0, 2], [0, 0, 1], [3, 1, 2]])
-    grouped = Grouped(edges, np.array([1.0, 2.0, 4.0, 8.0], np.float32), relations=2, filtered=True)
+    head, relation, tail = edges.T
+    both = (np.r_[head, tail], np.r_[relation, relation + 2], np.r_[tail, head])
+    grouped = Grouped(*both, np.tile(np.array([1.0, 2.0, 4.0, 8.0], np.float32), 2), None, filtered=True)
     asked: dict[tuple[int, int], dict[int, float]] = {}
     for batch in grouped.batches(np.random.default_rng(0), 2):
         assert batch.candidates is None
@@ -102,22 +104,18 @@ def test_an_epoch_asks_every_edge_both_ways(partitions: int, slots: int, tmp_pat
     graph = random_graph(entities=400, edges=3000, weights=True)
     config = EmbedConfig(dimension=4, batch_size=9, negatives=20, partitions=partitions, slots=slots)
     trainer = EdgeTrainer(graph, config, 3, tmp_path)
-    order, capacity = trainer.partition.order(), trainer.partition.capacity
-    entity = np.empty((partitions, capacity), np.int64)
-    entity[order % partitions, order // partitions] = np.arange(400)
+    places, capacity = trainer.partition.places(), trainer.partition.capacity
+    entity = np.full((partitions, capacity), -1)
+    entity[places // capacity, places % capacity] = np.arange(400)
     asked, met = [], np.zeros((400, 400))
     for visit in visits(partitions, slots):
         trainer.shards.bring(visit.shards)
         trainer.shards.save(1, {}, {})
         held = entity[list(visit.shards)].reshape(-1)
-        for _, batch in trainer._batches(visit, np.random.default_rng(1)):
+        for _, _, batch in trainer._batches(visit, np.random.default_rng(1)):
             assert batch.candidates is not None
             assert len(set(batch.candidates.tolist())) == len(batch.candidates)
-            # Never one of the rows that a shard has too many.
-            assert (
-                batch.candidates % capacity
-                < np.array([trainer.partition.size(s) for s in visit.shards])[batch.candidates // capacity]
-            ).all()
+            assert held[batch.candidates].min() >= 0  # never one of the rows that a shard has too many
             given, answers = held[batch.given], held[batch.candidates[np.asarray(batch.answers.column)]]
             asked += zip(given, batch.asked.tolist(), answers, np.asarray(batch.answers.weight).tolist())
             for g in given:
@@ -128,7 +126,7 @@ def test_an_epoch_asks_every_edge_both_ways(partitions: int, slots: int, tmp_pat
     expected += [(t, r + 3, h, w) for h, r, t, w in expected]
     assert sorted(asked) == sorted(expected)
     # Given an entity, those of its own shard are met as often as others are.
-    same = (order[:, None] % partitions) == (order[None] % partitions)
+    same = (places[:, None] // capacity) == (places[None] // capacity)
     if partitions > 1:
         assert met[same].mean() == pytest.approx(met[~same].mean(), rel=0.1)
 
@@ -164,7 +162,7 @@ def test_going_on_at_a_visit_equals_never_stopping(partitions: int, slots: int, 
     cut = GraphEmbedding(graph, config, seed=1).fit(folder=tmp_path / "cut")
     assert cut.epoch == 2
     assert cut.matrix.tobytes() == whole.matrix.tobytes()
-    assert cut.relations.tobytes() == whole.relations.tobytes()
+    assert cut.tables["complex_diagonal"].weight.tobytes() == whole.tables["complex_diagonal"].weight.tobytes()
     assert not (tmp_path / "cut" / "buckets").exists()
     temporary = GraphEmbedding(graph, config, seed=1).fit()  # where no folder is named
     assert temporary.matrix.tobytes() == whole.matrix.tobytes()
@@ -199,7 +197,7 @@ def test_a_weight_of_two_is_an_edge_twice() -> None:
 def test_other_partitions_or_seeds_are_refused(tmp_path: Path) -> None:
     GraphEmbedding(random_graph(), SMALL).fit(1, folder=tmp_path)
     for change in ({"partitions": 2}, {"seed": 5}):
-        with pytest.raises(UserError, match="with other partitions or another seed"):
+        with pytest.raises(UserError, match="with other partitions, relations or another seed"):
             GraphEmbedding(random_graph(), SMALL, **change).fit(2, folder=tmp_path)  # type: ignore[arg-type]
 
 
@@ -215,6 +213,78 @@ def test_a_shard_that_was_damaged_meanwhile_is_told(tmp_path: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(UserError, match=r"entities_\d\.safetensors is damaged"):
             trainer.shards.vectors(np.empty((50, 8), np.float32))
+
+
+def shops(users: int = 40, pages: int = 30) -> Graph:
+    """Users follow users of their own kind, and like pages of it; the kind is the number's last digit in base 5."""
+    generator = np.random.default_rng(3)
+    edges = []
+    for user in range(users):
+        friends = [other for other in range(users) if other % 5 == user % 5 and other != user]
+        liked = [users + page for page in range(pages) if page % 5 == user % 5]
+        edges += [(user, 0, int(other)) for other in generator.permutation(friends)[:5]]
+        edges += [(user, 1, int(page)) for page in generator.permutation(liked)[:4]]
+    rows = np.array(edges)[generator.permutation(len(edges))]
+    names = [f"n{i}" for i in range(users)] + [f"n{i}" for i in range(pages)]  # the same names in both types
+    splits = {"train": rows[40:], "test": rows[:40]}
+    types, sides = {"user": users, "page": pages}, [("user", "user"), ("user", "page")]
+    return Graph.of(names, ["follows", "likes"], splits, types=types, sides=sides)
+
+
+@pytest.mark.parametrize("settings", [{}, {"partitions": 3}, {"all_negatives": True, "negatives": 250}])
+def test_types_and_a_relation_of_another_kind(settings: dict, tmp_path: Path) -> None:
+    graph = shops()
+    relations = {"likes": RelationConfig(operator="translation", weight=2.0, negatives=7 if not settings else None)}
+    config = EmbedConfig(dimension=16, epochs=60, batch_size=20, negatives=20, learning_rate=0.2)
+    model = GraphEmbedding(graph, config, relations=relations, **settings).fit()
+    assert {name: table.weight.shape for name, table in model.tables.items()} == {
+        "complex_diagonal": (2, 16),
+        "translation": (2, 16),
+    }
+    # A fifth of 40 users and of 30 pages fits: at chance, a rank is about 18 of 36 filtered.
+    ranking = model.evaluate()
+    assert ranking.mrr > 0.3
+    assert ranking.mr < 8
+    found = model.predict(head="n3", relation="likes", k=6)
+    assert {int(name[1:]) % 5 for name, _ in found} == {3}
+    assert max(int(name[1:]) for name, _ in model.predict(head="n3", relation="likes", k=100)) == 29  # pages alone
+    assert len(model.predict(relation="likes", tail="n4", k=100)) == 40
+    model.save(tmp_path)
+    loaded = GraphEmbedding.load(tmp_path)
+    assert loaded.evaluate() == ranking
+    assert (loaded.graph.types, loaded.graph.sides) == (graph.types, graph.sides)
+
+
+def test_an_edge_of_the_wrong_type_is_told() -> None:
+    graph = shops()
+    rows = graph.train.copy()
+    rows[7] = (3, 1, 5)
+    with pytest.raises(UserError, match=r"train edge 7 is \[3, 1, 5\], whose tail is no page"):
+        Graph.of(graph.entities, graph.relations, rows, types=graph.types, sides=graph.sides)
+    with pytest.raises(UserError, match="no relation 'like': did you mean 'likes'"):
+        GraphEmbedding(graph, relations={"like": RelationConfig()})
+
+
+def test_types_by_command(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    graph = shops()
+    for split, rows in graph.edges.items():
+        lines = [f"{graph.entities[h]}\t{graph.relations[r]}\t{graph.entities[t]}\n" for h, r, t in rows]
+        Path("g").mkdir(exist_ok=True)
+        Path(f"g/{split}.tsv").write_text("".join(lines))
+    tables = '[relations.follows]\nhead = "user"\ntail = "user"\n[relations.likes]\nhead = "user"\ntail = "page"\n'
+    Path("p.toml").write_text(f'graph = "g"\n[config]\ndimension = 8\nepochs = 2\n{tables}operator = "affine"\n')
+    assert main(["embed", "p.toml", "--run", "r"]) == 0
+    assert "70 entities (40 user, 30 page), 2 relations" in capfd.readouterr().out
+    model = GraphEmbedding.load("r")
+    assert model.relations["likes"].operator == "affine"
+    assert len(set(model.graph.entities)) == 40  # user n3 is not page n3
+    assert main(["embed", "r/config.toml"]) == 0  # what the run folder keeps is a command
+    Path("q.toml").write_text(f'graph = "g"\n{tables.replace("likes", "liked")}')
+    assert main(["embed", "q.toml"]) == 2
+    assert "relation 'likes' has no sides: did you mean 'liked'" in capfd.readouterr().err
+    Path("q.toml").write_text(f'graph = "g"\n{tables}wieght = 2.0\n')
+    assert main(["embed", "q.toml"]) == 2
+    assert "q.toml:8: unknown key 'wieght': did you mean 'weight'" in capfd.readouterr().err
 
 
 @pytest.mark.faults

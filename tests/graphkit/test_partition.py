@@ -8,19 +8,27 @@ import pytest
 from graphkit.partition import Partition, visits
 
 
-@pytest.mark.parametrize(("entities", "shards"), [(1, 1), (10, 1), (10, 3), (11, 4), (3, 4), (1000, 7)])
-def test_every_entity_is_in_one_shard(entities: int, shards: int) -> None:
-    partition = Partition(entities, shards, seed=5)
-    members = [partition.members(shard) for shard in range(shards)]
-    assert [len(m) for m in members] == [partition.size(shard) for shard in range(shards)]
-    assert max(map(len, members)) == partition.capacity
-    assert sorted(np.concatenate(members).tolist()) == list(range(entities))
-    order = partition.order()
-    for shard, found in enumerate(members):
-        assert (order[found] % shards == shard).all()
-        assert (order[found] // shards == np.arange(len(found))).all()
+@pytest.mark.parametrize(
+    ("counts", "shards"), [((1,), 1), ((10,), 1), ((10,), 3), ((11,), 4), ((3,), 4), ((1000,), 7), ((5, 9, 2), 3)]
+)
+def test_every_entity_has_a_place_of_its_own(counts: tuple[int, ...], shards: int) -> None:
+    partition = Partition(counts, shards, seed=5)
+    entities, places = sum(counts), partition.places()
+    assert len(set(places.tolist())) == entities
+    assert 0 <= places.min() <= places.max() < shards * partition.capacity
+    bounds = np.cumsum([0, *counts])
+    for shard in range(shards):
+        members, rows = partition.members(shard)
+        assert (places[members] == shard * partition.capacity + rows).all()
+        for kind in range(len(counts)):
+            mine = (members >= bounds[kind]) & (members < bounds[kind + 1])
+            assert sorted(rows[mine].tolist()) == list(partition.rows_of(kind, shard))
+            assert abs(mine.sum() - counts[kind] / shards) < 1
+    assert sum(len(partition.members(shard)[0]) for shard in range(shards)) == entities
     if shards > 1 and entities > 10:
-        assert (order != Partition(entities, shards, seed=6).order()).any()
+        assert (places != Partition(counts, shards, seed=6).places()).any()
+    if shards == 1:
+        assert places.tolist() == list(range(entities))
 
 
 @pytest.mark.parametrize(
