@@ -11,7 +11,8 @@ the share of frequent words that stays is the C program's sqrt(t/f) + t/f; the l
 positions; the first vectors are uniform on ±1/D, as gensim has them.
 
 The stream is cut into chunks. What a chunk draws and its learning rate depend on its number alone, so a run that goes
-on from a checkpoint does what the uninterrupted one does, and threads may take chunks in any order.
+on from a checkpoint does what the uninterrupted one does, and threads may take chunks in any order. A GPU takes many
+at once (`graphkit.skipgram_gpu`).
 
 Axes: N positions of the stream (words and ends of sentences), V words, D dimension.
 """
@@ -91,7 +92,10 @@ class SkipGramConfig:
     seed: int = 0
     """of everything random"""
     threads: int = 1
-    """1: the same seed gives the same bytes; more: faster, without locks (Hogwild), and not the same twice"""
+    """1: the same seed gives the same bytes; more: faster, without locks (Hogwild), and not the same twice. Where a
+    GPU trains they read the text"""
+    device: str = "cpu"
+    """cpu; cuda; or auto, a GPU where there is one (there no training gives the same bytes twice)"""
     checkpoint_every: int = 20_000_000
     """words between two checkpoints of a run folder"""
 
@@ -145,14 +149,19 @@ class SkipGramTrainer:
         input_table: `EmbeddingTable` (V, D), the vectors, or (V + B, D) with those of n-grams.
         output_table: likewise (V, D), of the words as predicted, or (V - 1, D) of the tree's inner nodes.
         chunk: chunks done, of `chunks`. words: words passed over.
+        gpu: the torch device that trains, or None.
+
+    Raises:
+        UserError: `config` names a GPU that is not there.
     """
 
     def __init__(self, ids: np.ndarray, vocabulary: Vocabulary, config: SkipGramConfig):
+        from neuralcore.device import gpu
         from neuralcore.embedding import EmbeddingTable
         from neuralcore.kernels.skipgram_windows import alias_table, keep_probabilities
         from neuralcore.seeding import Generators
 
-        self.ids, self.vocabulary, self.config = ids, vocabulary, config
+        self.ids, self.vocabulary, self.config, self.gpu = ids, vocabulary, config, gpu(config.device)
         generator = Generators(config.seed).numpy("input_table")
         subwords = config.subwords
         self.made_of = None if subwords is None else subwords.rows(vocabulary.words)
@@ -177,10 +186,25 @@ class SkipGramTrainer:
         config = self.config
         return linear(before, config.learning_rate, config.minimum_learning_rate, config.epochs * len(self.ids))
 
+    def stretch(self, first: int, last: int) -> tuple[int, int, int]:
+        """Where chunks of one epoch begin and end in the stream, and the epoch."""
+        epoch, part = divmod(first, self.chunks_per_epoch)
+        return part * CHUNK, min((part + 1 + last - first) * CHUNK, len(self.ids)), epoch
+
+    def drawing(self, epoch: int) -> dict[str, Any]:
+        """The settings of `skipgram_windows`."""
+        config = self.config
+        return {
+            "window": config.window,
+            "negatives": config.negatives if self.nodes is None else 0,
+            "seed": config.seed,
+            "epoch": epoch,
+            "pairs": config.per_pair or (self.made_of is not None and config.model == "skipgram"),
+        }
+
     def train_chunk(self, chunk: int) -> tuple[int, int, float]:
         """Draw the windows of a chunk and descend on them: its words, how many steps, their summed loss."""
-        epoch, part = divmod(chunk, self.chunks_per_epoch)
-        begin, end = part * CHUNK, min((part + 1) * CHUNK, len(self.ids))
+        begin, end, epoch = self.stretch(chunk, chunk)
         steps, loss = self._descend(begin, end, epoch, self.learning_rate(chunk))
         return int(np.count_nonzero(self.ids[begin:end] >= 0)), steps, loss
 
@@ -191,17 +215,7 @@ class SkipGramTrainer:
 
         config = self.config
         windows = skipgram_windows(
-            self.ids,
-            begin,
-            end,
-            self.keep,
-            self.probability,
-            self.alias,
-            window=config.window,
-            negatives=config.negatives if self.nodes is None else 0,
-            seed=config.seed,
-            epoch=epoch,
-            pairs=config.per_pair or (self.made_of is not None and config.model == "skipgram"),
+            self.ids, begin, end, self.keep, self.probability, self.alias, **self.drawing(epoch)
         )
         if self.nodes is None or self.signs is None:
             outputs, signs = windows.outputs, np.full(windows.outputs.shape, -1, np.int8)
@@ -225,33 +239,46 @@ class SkipGramTrainer:
         return self.made_of.means(weight), weight[len(self.vocabulary) :].copy()
 
     def compile(self) -> None:
-        """Compile the kernels, or load them from numba's cache, on no positions at all."""
-        self._descend(0, 0, 0, 0.0)
+        """Compile the kernels, or load them from numba's cache or Triton's; changes nothing."""
+        if self.gpu is None:
+            self._descend(0, 0, 0, 0.0)
+        else:
+            from graphkit.skipgram_gpu import GpuTrainer
+
+            GpuTrainer(self, self.gpu).compile()
 
     def fit(self, telemetry: Telemetry, store: CheckpointStore | None = None) -> None:
         """Train to the end; report, and save to `store`, on the way."""
         config = self.config
         # Between two stops the chunks are independent but for the tables: threads take them as they come.
         cadence = max(config.checkpoint_every // CHUNK, 1)
+        on_gpu = None
+        if self.gpu is not None:
+            from graphkit.skipgram_gpu import GpuTrainer
+
+            on_gpu = GpuTrainer(self, self.gpu)
         with _mapper(config.threads) as map_chunks:
             while self.chunk < self.chunks:
                 epoch = self.chunk // self.chunks_per_epoch
                 stop = min((self.chunk // cadence + 1) * cadence, (epoch + 1) * self.chunks_per_epoch)
-                loss, pairs, metrics = 0.0, 0, {}
-                for done, (words, contexts, summed) in enumerate(
-                    map_chunks(self.train_chunk, range(self.chunk, stop))
-                ):
+                chunks = range(self.chunk, stop)
+                done = zip(chunks, map_chunks(self.train_chunk, chunks)) if on_gpu is None else on_gpu.train(chunks)
+                loss: Any = 0.0
+                steps = 0
+                for chunk, (words, taken, summed) in done:
                     self.words += words
-                    loss, pairs = loss + summed, pairs + contexts
-                    rate = self.learning_rate(self.chunk + done)
-                    if done % FORGET_EVERY == 0:
+                    loss, steps = loss + summed, steps + taken
+                    if chunk % FORGET_EVERY == 0:
                         forget_pages(self.ids)
-                    metrics = {"epoch": epoch + 1, "loss": loss / max(pairs, 1), "learning_rate": rate}
                     if telemetry.due():
-                        telemetry.show(self.words, metrics)
-                if not math.isfinite(loss):
+                        telemetry.show(self.words, self._figures(chunk, loss, steps))
+                metrics = self._figures(stop - 1, loss, steps)
+                if on_gpu is not None:
+                    on_gpu.fetch()
+                if not math.isfinite(metrics["loss"]):
                     raise UserError(
-                        f"the loss became {loss} in epoch {epoch + 1}: lower learning_rate = {config.learning_rate}"
+                        f"the loss became {metrics['loss']} in epoch {epoch + 1}: lower learning_rate = "
+                        f"{config.learning_rate}"
                     )
                 self.chunk = stop
                 telemetry.record(self.words, metrics)
@@ -259,6 +286,11 @@ class SkipGramTrainer:
                     store.save(self.words, *self.state())
                 if stop == self.chunks:
                     telemetry.show(self.words, metrics, last=True)
+
+    def _figures(self, chunk: int, loss: Any, steps: int) -> dict[str, float]:
+        """What is reported after a chunk. Not asked for after each: to read a GPU's loss is to wait for it."""
+        epoch = chunk // self.chunks_per_epoch + 1
+        return {"epoch": epoch, "loss": float(loss) / max(steps, 1), "learning_rate": self.learning_rate(chunk)}
 
     def state(self) -> tuple[dict[str, Any], dict[str, Shard]]:
         """Everything needed to go on; the random draws need no state."""

@@ -93,8 +93,8 @@ class WordVectors:
                 (`graphkit.warm_start`).
 
         Raises:
-            UserError: a text cannot be read or leaves no word; the run folder is in use or holds a run of other
-                settings or another text; the loss is no longer finite.
+            UserError: a text cannot be read or leaves no word; there is no such device; the run folder is in use or
+                holds a run of other settings or another text; the loss is no longer finite.
 
         >>> WordVectors.train("corpus.txt", dimension=100, window=5, epochs=5).neighbours("king")  # doctest: +SKIP
         """
@@ -103,10 +103,12 @@ class WordVectors:
         from graphkit.samples import resolve
         from graphkit.warm_start import WarmStart, occurrences
         from neuralcore.config import defaults, to_mapping
+        from neuralcore.device import gpu
         from neuralcore.run_folder import RunFolder
         from neuralcore.telemetry import Telemetry
 
         config = _with(config or SkipGramConfig(), settings)
+        gpu(config.device)  # one that is missing is told before the text is read
         named = [corpus] if isinstance(corpus, (str, Path)) else list(corpus)
         text = Corpus([resolve(c) for c in named], tokenizer=config.tokenizer, lowercase=config.lowercase)
         folder = None if run is None else Path(run)
@@ -132,7 +134,7 @@ class WordVectors:
             if folder is not None:
                 words = {"corpus": [str(c) for c in named], "run": str(run), "start": str(start or "")}
                 kept = {**words, "config": to_mapping(config)}
-                may_differ = ("run", "config.threads", "config.checkpoint_every")
+                may_differ = ("run", "config.threads", "config.device", "config.checkpoint_every")
                 keeping = RunFolder(folder, kept, may_differ, {"config": defaults(SkipGramConfig), "start": ""})
                 store = stack.enter_context(keeping).checkpoints
             trainer = SkipGramTrainer(ids, vocabulary, config)

@@ -38,6 +38,20 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
+def gpu(name: str) -> torch.device | None:
+    """The GPU that a name stands for, or None where it stands for the CPU; for ops, which do without torch there.
+
+    Raises:
+        UserError: it is not there, or no CUDA device.
+    """
+    if name == "cpu":
+        return None
+    device = choose_device(name)
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"device {name!r} cannot do this: use auto, cpu, cuda or cuda:N")
+    return device if device.type == "cuda" else None
+
+
 def cpu_count() -> int:
     """The processors this process may use (respects taskset and containers, which `os.cpu_count` does not)."""
     if hasattr(os, "sched_getaffinity"):

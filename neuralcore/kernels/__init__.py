@@ -42,7 +42,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "row_adagrad": ("reference", "cpu", "cuda"),
     "sentence_ids": ("reference", "cpu"),
     "skipgram": ("reference", "cpu", "cuda"),
-    "skipgram_windows": ("reference", "cpu"),
+    "skipgram_windows": ("reference", "cpu", "cuda"),
     "sum_tree_find": ("reference", "cpu", "cuda"),
     "sum_tree_update": ("reference", "cpu", "cuda"),
     "td_update": ("reference", "cpu"),

@@ -11,7 +11,7 @@ import pytest
 
 from neuralcore.kernels.cbow import cbow
 from neuralcore.kernels.skipgram import reference, skipgram
-from neuralcore.kernels.skipgram_windows import alias_table, keep_probabilities, skipgram_windows
+from neuralcore.kernels.skipgram_windows import alias_table, keep_probabilities, reach, skipgram_windows
 from neuralcore.kernels.skipgram_windows.reference import splitmix64
 
 # -- the op ---------------------------------------------------------------------------------------------------------
@@ -98,6 +98,17 @@ def test_the_step_is_the_gradient_of_the_loss(margin: bool) -> None:
         np.testing.assert_allclose(gradient, numeric, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("margin", [False, True])
+@pytest.mark.parametrize("implementation", ["cpu", "cuda"])
+def test_what_is_no_number_shows_in_the_loss(implementation: Any, margin: bool) -> None:
+    args = one_window([1.0, math.nan], [[0.5, 0.0], [2.0, -1.0]])
+    if implementation == "cuda":
+        torch = pytest.importorskip("torch")
+        pytest.importorskip("triton")
+        args = [torch.from_numpy(a).to("cuda" if torch.cuda.is_available() else "cpu") for a in args]
+    assert math.isnan(skipgram(*args, 0.1, margin=margin, implementation=implementation))
+
+
 def test_the_door_of_the_op() -> None:
     args = one_window([1.0, 2.0], [[0.0, 0.0], [2.0, -1.0]])
     for place, value, message in [
@@ -129,6 +140,24 @@ def draw(ids: np.ndarray, begin: int, end: int, keep: np.ndarray, **changes: Any
     weights = np.arange(1, len(keep) + 1) ** 0.75
     options = {"window": 5, "negatives": 5, "seed": 1, "epoch": 0} | changes
     return skipgram_windows(ids, begin, end, keep, *alias_table(weights), **options)
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize("stretch", [(0, 5), (200, 450), (777, 777), (2990, 3000), (18_850, 18_900)])
+def test_a_part_of_the_stream_is_enough(stretch: tuple[int, int], pairs: bool) -> None:
+    ids, keep = stream(), np.full(50, 0.3)
+    ids[300:4000] = np.abs(ids[300:4000])  # one long sentence
+    settings = {"window": 5, "negatives": 5, "seed": 1, "epoch": 0, "pairs": pairs}
+    first, last = reach(ids, *stretch, keep, **settings)
+    assert 0 <= first <= stretch[0] <= stretch[1] <= last <= len(ids)
+    assert last - first < stretch[1] - stretch[0] + 200
+    begin, end = (position - first for position in stretch)
+    whole, part = (
+        draw(ids, *stretch, keep, **settings),
+        draw(ids[first:last], begin, end, keep, **settings, origin=first),
+    )
+    for name in whole._fields:
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name), err_msg=name)
 
 
 def test_splitmix64_gives_the_published_numbers() -> None:

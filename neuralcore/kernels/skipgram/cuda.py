@@ -4,8 +4,9 @@ Windows run at once, so two that share a word both start from the row as they fo
 Triton's interpreter (`TRITON_INTERPRET=1`, torch CPU tensors) programs run in order, and the result is the
 reference's.
 
-A context word that occurs twice in a window is read again after its first step has been added: a barrier stands
-between the two, and the load bypasses the first-level cache (`.cg`), where atomics do not write.
+Rows are loaded past the first-level cache (`.cg`), where atomics do not write: a frequent word's row might stay there,
+as it was at its first use, until all windows are done. A context word that occurs twice in a window is read again
+after its first step has been added; a barrier stands between the two.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def skipgram_kernel(
     active = row >= 0
     mask = active[:, None] & (k < P)[None, :]
     address = output_table + row.to(tl.int64)[:, None] * P + k[None, :]
-    before = tl.load(address, mask=mask, other=0.0)
+    before = tl.load(address, mask=mask, other=0.0, cache_modifier=".cg")
     block = before
     loss = tl.zeros((ROWS,), tl.float32)
     first = tl.load(offsets + w)
@@ -66,12 +67,13 @@ def skipgram_kernel(
         score = tl.sum(block * x[None, :], 1)
         if MARGIN:
             belonging = tl.sum(tl.where(j == 0, score, 0.0), 0)
-            short = tl.where(active & (j > 0), tl.maximum(1.0 - belonging + score, 0.0), 0.0)
+            short = tl.maximum(1.0 - belonging + score, 0.0, propagate_nan=tl.PropagateNan.ALL)
+            short = tl.where(active & (j > 0), short, 0.0)
             loss += short
             too_near = tl.where(short > 0.0, 1.0, 0.0)
             step = learning_rate * tl.where(j == 0, tl.sum(too_near, 0), -too_near)
         else:
-            logit = tl.minimum(tl.maximum(sign * score, -BOUND), BOUND)
+            logit = tl.clamp(sign * score, -BOUND, BOUND, propagate_nan=tl.PropagateNan.ALL)
             probability = 1.0 / (1.0 + tl.exp(-logit))  # of the right answer
             # -log s(z) = log(1 + exp(-z)), with the larger part outside the logarithm
             loss += tl.where(active, tl.maximum(-logit, 0.0) + tl.log(1.0 + tl.exp(-tl.abs(logit))), 0.0)
@@ -101,10 +103,27 @@ def skipgram(
     margin: bool = False,
 ) -> float:
     """As `neuralcore.kernels.skipgram.skipgram`, or with `mean` `neuralcore.kernels.cbow.cbow`, on CUDA tensors."""
+    loss = descend(input_table, output_table, outputs, signs, offsets, contexts, learning_rate, mean, margin)
+    return float(loss)
+
+
+def descend(
+    input_table: torch.Tensor,
+    output_table: torch.Tensor,
+    outputs: torch.Tensor,
+    signs: torch.Tensor,
+    offsets: torch.Tensor,
+    contexts: torch.Tensor,
+    learning_rate: float,
+    mean: bool = False,
+    margin: bool = False,
+) -> torch.Tensor:
+    """As `skipgram`, for who has windows that need no check: the loss stays on the device, () float64, and nothing
+    waits for it."""
     (windows, count), width = outputs.shape, input_table.shape[1]
+    losses = input_table.new_zeros(windows)
     if windows == 0 or count == 0:
-        return 0.0
-    losses = input_table.new_empty(windows)
+        return losses.double().sum()
     skipgram_kernel[(windows,)](
         input_table,
         output_table,
@@ -122,7 +141,7 @@ def skipgram(
         MEAN=mean,
         MARGIN=margin,
     )
-    return float(losses.double().sum())
+    return losses.double().sum()
 
 
 _TYPES = {

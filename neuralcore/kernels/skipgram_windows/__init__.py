@@ -24,7 +24,7 @@ Axes: N positions of the stream, V words, W windows, C context words in all, K n
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,27 +37,28 @@ END_OF_SENTENCE = -1
 class Windows(NamedTuple):
     """What `neuralcore.kernels.skipgram` takes, but for the signs; a position without context words has no window."""
 
-    outputs: np.ndarray
+    outputs: Any
     """(W, K + 1) int32: the word in the middle, then the negatives; -1 for one that equals it or an earlier one"""
-    offsets: np.ndarray
+    offsets: Any
     """(W + 1,) int64, where each window's context words begin"""
-    contexts: np.ndarray
+    contexts: Any
     """(C,) int32"""
 
 
 def skipgram_windows(
-    ids: np.ndarray,
+    ids: Any,
     begin: int,
     end: int,
-    keep: np.ndarray,
-    probability: np.ndarray,
-    alias: np.ndarray,
+    keep: Any,
+    probability: Any,
+    alias: Any,
     *,
     window: int,
     negatives: int,
     seed: int,
     epoch: int,
     pairs: bool = False,
+    origin: int = 0,
     implementation: kernels.Implementation = "auto",
 ) -> Windows:
     """The windows whose middle lies at begin <= position < end; their context may lie outside.
@@ -66,13 +67,14 @@ def skipgram_windows(
 
     Args:
         ids: (N,) int32 word numbers, `END_OF_SENTENCE` (-1) after each sentence. May be a memory-mapped file.
-        begin, end: the stretch, 0 <= begin <= end <= N.
+        begin, end: the stretch, 0 <= begin <= end <= N, counted from where `ids` begins.
         keep: (V,) float64, the probability with which each word stays (see `keep_probabilities`).
         probability, alias: (V,) float32 and (V,) int32, the noise distribution (see `alias_table`).
         window: the largest number of context words on one side.
         negatives: K.
         seed, epoch: 0 or more, below 2^63.
         pairs: whether negatives are drawn for each context word, which is then a window of its own.
+        origin: where in the stream `ids` begins, if it is only a part of it (see `reach`).
 
     Raises:
         ValueError: a shape or dtype differs, or the stretch lies outside the stream.
@@ -82,17 +84,46 @@ def skipgram_windows(
     (words,) = match_shape(keep, -1, name="keep")
     match_shape(probability, words, name="probability")
     match_shape(alias, words, name="alias")
-    for name, array, dtype in (("ids", ids, "int32"), ("keep", keep, "float64"), ("alias", alias, "int32")):
-        if array.dtype != dtype:
+    for name, array, dtype in (
+        ("ids", ids, "int32"),
+        ("keep", keep, "float64"),
+        ("probability", probability, "float32"),
+        ("alias", alias, "int32"),
+    ):
+        if str(array.dtype).removeprefix("torch.") != dtype:
             raise ValueError(f"{name} is {array.dtype}, expected {dtype}")
-    if probability.dtype != np.float32:
-        raise ValueError(f"probability is {probability.dtype}, expected float32")
     if not 0 <= begin <= end <= positions:
         raise ValueError(f"the stretch {begin}..{end} lies outside a stream of {positions} positions")
     if window < 1 or negatives < 0:
         raise ValueError(f"window must be 1 or more and negatives 0 or more, got {window} and {negatives}")
     draw = kernels.implementation("skipgram_windows", implementation, ids)
-    return Windows(*draw(ids, begin, end, keep, probability, alias, window, negatives, seed, epoch, pairs))
+    return Windows(*draw(ids, begin, end, keep, probability, alias, window, negatives, seed, epoch, pairs, origin))
+
+
+def reach(
+    ids: np.ndarray,
+    begin: int,
+    end: int,
+    keep: np.ndarray,
+    *,
+    window: int,
+    negatives: int,
+    seed: int,
+    epoch: int,
+    pairs: bool = False,
+) -> tuple[int, int]:
+    """The part of a stream that the windows of a stretch see: first, and one past the last, position.
+
+    For who copies only that part to where the windows are drawn:
+
+        first, last = reach(ids, begin, end, keep, **settings)
+        skipgram_windows(ids[first:last], begin - first, end - first, …, **settings, origin=first)
+
+    are the windows of `skipgram_windows(ids, begin, end, …, **settings)`. Arguments as there, NumPy arrays.
+    """
+    from neuralcore.kernels.skipgram_windows import cpu
+
+    return cpu.reach(ids, begin, end, keep, window, negatives, seed, epoch, pairs)
 
 
 def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:

@@ -9,9 +9,10 @@ import numpy as np
 from numba import njit
 
 from neuralcore.kernels.skipgram_windows import END_OF_SENTENCE
-from neuralcore.kernels.skipgram_windows.reference import key_of
+from neuralcore.kernels.skipgram_windows.reference import GAMMA as GAMMA_BITS
+from neuralcore.kernels.skipgram_windows.reference import draws_of, key_of
 
-GAMMA, MIX_1, MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+GAMMA, MIX_1, MIX_2 = np.uint64(GAMMA_BITS), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 ONE, HALF, LOW = np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF)
 S_11, S_27, S_30, S_31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
 
@@ -28,10 +29,28 @@ def skipgram_windows(
     seed: int,
     epoch: int,
     pairs: bool,
+    origin: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """As `neuralcore.kernels.skipgram_windows.skipgram_windows`."""
-    key = np.uint64(key_of(seed, epoch))
-    return _windows(np.asarray(ids), begin, end, keep, probability, alias, window, negatives, key, pairs)
+    draws = draws_of(window, negatives, pairs)
+    key = np.uint64(key_of(seed, epoch, origin * draws))
+    return _windows(np.asarray(ids), begin, end, keep, probability, alias, window, negatives, key, draws, pairs)
+
+
+def reach(
+    ids: np.ndarray,
+    begin: int,
+    end: int,
+    keep: np.ndarray,
+    window: int,
+    negatives: int,
+    seed: int,
+    epoch: int,
+    pairs: bool,
+) -> tuple[int, int]:
+    """As `neuralcore.kernels.skipgram_windows.reach`."""
+    draws = draws_of(window, negatives, pairs)
+    return _reach(np.asarray(ids), begin, end, keep, window, np.uint64(key_of(seed, epoch, 0)), draws)
 
 
 @njit(nogil=True, cache=True)
@@ -70,26 +89,30 @@ def _output(word, probability, alias, key, place, draws, first, row):
 
 
 @njit(nogil=True, cache=True)
-def _windows(ids, begin, end, keep, probability, alias, window, negatives, key, pairs):
-    draws = 2 + (2 * window if pairs else 1) * negatives
-    # The stretch, and around it as many kept words as a window at its edge can reach.
+def _reach(ids, begin, end, keep, window, key, draws):
+    """The stretch, and around it as many kept words as a window at its edge can have."""
     first, found = begin, 0
     while first > 0 and ids[first - 1] != END_OF_SENTENCE and found < window:
         first -= 1
         found += _stays(ids, first, keep, key, draws)
-    room = end - first + window
-    words, places = np.empty(room, np.int32), np.empty(room, np.int64)
-    count, centres, found, position = 0, 0, 0, first
-    while position < ids.size and found < window:
+    last, found = end, 0
+    while last < ids.size and ids[last] != END_OF_SENTENCE and found < window:
+        found += _stays(ids, last, keep, key, draws)
+        last += 1
+    return first, last
+
+
+@njit(nogil=True, cache=True)
+def _windows(ids, begin, end, keep, probability, alias, window, negatives, key, draws, pairs):
+    first, last = _reach(ids, begin, end, keep, window, key, draws)
+    words, places = np.empty(last - first, np.int32), np.empty(last - first, np.int64)
+    count, centres = 0, 0
+    for position in range(first, last):
         ends_sentence = ids[position] == END_OF_SENTENCE
-        if ends_sentence and position >= end:
-            break
         if ends_sentence or _stays(ids, position, keep, key, draws):
             words[count], places[count] = ids[position], position
             count += 1
             centres += begin <= position < end and not ends_sentence
-            found += position >= end
-        position += 1
 
     most = centres * 2 * window if pairs else centres
     offsets, outputs = np.zeros(most + 1, np.int64), np.empty((most, negatives + 1), np.int32)

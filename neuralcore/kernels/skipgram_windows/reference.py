@@ -7,19 +7,25 @@ import numpy as np
 from neuralcore.kernels.skipgram_windows import END_OF_SENTENCE
 
 BITS = 2**64 - 1
+GAMMA = 0x9E3779B97F4A7C15
 
 
 def splitmix64(key: int, index: int) -> int:
     """Number `index` (from 0) of the splitmix64 sequence started at `key`."""
-    z = (key + (index + 1) * 0x9E3779B97F4A7C15) & BITS
+    z = (key + (index + 1) * GAMMA) & BITS
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & BITS
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & BITS
     return z ^ (z >> 31)
 
 
-def key_of(seed: int, epoch: int) -> int:
-    """Where the sequence of one pass starts; far from those of other seeds and epochs."""
-    return splitmix64(splitmix64(0, seed), epoch)
+def draws_of(window: int, negatives: int, pairs: bool) -> int:
+    """D, how many draws a position has."""
+    return 2 + (2 * window if pairs else 1) * negatives
+
+
+def key_of(seed: int, epoch: int, first: int) -> int:
+    """Where the sequence of one pass starts, its `first` numbers left out; far from other seeds' and epochs'."""
+    return (splitmix64(splitmix64(0, seed), epoch) + first * GAMMA) & BITS
 
 
 def skipgram_windows(
@@ -34,9 +40,11 @@ def skipgram_windows(
     seed: int,
     epoch: int,
     pairs: bool,
+    origin: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """As `neuralcore.kernels.skipgram_windows.skipgram_windows`."""
-    key, draws = key_of(seed, epoch), 2 + (2 * window if pairs else 1) * negatives
+    draws = draws_of(window, negatives, pairs)
+    key = key_of(seed, epoch, origin * draws)
 
     def draw(position: int, which: int) -> int:
         return splitmix64(key, position * draws + which)

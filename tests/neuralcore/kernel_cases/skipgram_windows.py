@@ -31,6 +31,7 @@ def make_case(size: tuple[int, ...], rng: np.random.Generator) -> tuple[tuple[An
     keep = np.minimum(rng.random(words) * 1.5, 1.0)
     probability, alias = alias_table(rng.random(words))
     keywords = {"window": window, "negatives": negatives, "seed": 2**62 + positions, "epoch": 3, "pairs": bool(pairs)}
+    keywords["origin"] = begin * 10**10
     return (ids, begin, end, keep, probability, alias), keywords
 
 
