@@ -82,7 +82,7 @@ class GpuTrainer:
             rate = (trainer.learning_rate(first) + trainer.learning_rate(last)) / 2
             steps, loss = self.descend(begin, end, epoch, rate)
             words = int(np.count_nonzero(trainer.ids[begin:end] >= 0))
-            trainer.forget_pages()
+            forget_pages(trainer.ids)
             yield last, (words, steps, loss)
 
     def descend(self, begin: int, end: int, epoch: int, learning_rate: float) -> tuple[int, torch.Tensor]:

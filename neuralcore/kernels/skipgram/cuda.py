@@ -4,9 +4,10 @@ Windows run at once, so two that share a word both start from the row as they fo
 Triton's interpreter (`TRITON_INTERPRET=1`, torch CPU tensors) programs run in order, and the result is the
 reference's.
 
-Rows are loaded past the first-level cache (`.cg`), where atomics do not write: a frequent word's row might stay there,
-as it was at its first use, until all windows are done. A context word that occurs twice in a window is read again
-after its first step has been added; a barrier stands between the two.
+Rows are loaded past the first-level cache (`.cg`), where atomics do not write: there a frequent word's row might stay
+as it was at its first use until all windows are done. Nobody waits for the additions (`relaxed`) but in one place: a
+context word that occurs twice in a window is read again after its first step has been added, so a barrier stands
+between the two.
 """
 
 from __future__ import annotations
@@ -82,12 +83,12 @@ def skipgram_kernel(
         if MEAN:
             for n in range(first, last):
                 c = tl.load(contexts + n).to(tl.int64)
-                tl.atomic_add(input_table + c * P + k, change, mask=k < P)
+                tl.atomic_add(input_table + c * P + k, change, mask=k < P, sem="relaxed")
         else:
-            tl.atomic_add(input_table + c * P + k, change, mask=k < P)
+            tl.atomic_add(input_table + c * P + k, change, mask=k < P, sem="relaxed")
         tl.debug_barrier()
         block += step[:, None] * x[None, :]
-    tl.atomic_add(address, block - before, mask=mask)
+    tl.atomic_add(address, block - before, mask=mask, sem="relaxed")
     tl.store(losses + w, tl.sum(loss, 0))
 
 
