@@ -12,6 +12,7 @@ measured. Nor does the same seed give the same bytes: the order in which floats 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -45,22 +46,25 @@ class GpuTrainer:
 
     def __init__(self, trainer: SkipGramTrainer, device: torch.device):
         self.trainer, self.device = trainer, device
-        self.both = (trainer.input_table, trainer.output_table)
-        try:
+        self.both, made_of = (trainer.input_table, trainer.output_table), trainer.made_of
+        with self._room():
             self.input_table, self.output_table = (self._moved(table.storage) for table in self.both)
-            self.keep, self.probability, self.alias = map(
-                self._moved, (trainer.keep, trainer.probability, trainer.alias)
-            )
+            distributions = trainer.keep, trainer.probability, trainer.alias
+            self.keep, self.probability, self.alias = map(self._moved, distributions)
             self.paths = [self._moved(a) for a in (trainer.nodes, trainer.signs) if a is not None]
-            made_of = trainer.made_of
             self.made_of = None if made_of is None else (self._moved(made_of.offsets), self._moved(made_of.rows))
+        self.ids = self._staging(0)
+
+    @contextlib.contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
         except torch.OutOfMemoryError:
             size = sum(table.storage.nbytes for table in self.both) / 1e9
             raise UserError(
-                f"{device} has no room for tables of {size:.2f} GB: lower dimension or buckets, raise min_count, or "
-                "leave out device"
+                f"{self.device} has no room for tables of {size:.2f} GB and the windows of {TOGETHER} chunks: lower "
+                "dimension, window, negatives or buckets, raise min_count, or leave out device"
             ) from None
-        self.ids = self._staging(0)
 
     def _moved(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(self.device, copy=True)
@@ -90,7 +94,7 @@ class GpuTrainer:
         trainer, config = self.trainer, self.trainer.config
         drawing = trainer.drawing(epoch)
         first, last = reach(trainer.ids, begin, end, trainer.keep, **drawing)
-        with torch.cuda.device_of(self.input_table):
+        with self._room(), torch.cuda.device_of(self.input_table):
             windows = skipgram_windows(
                 self._stretch(first, last),
                 begin - first,

@@ -116,6 +116,19 @@ def test_compiling_changes_nothing() -> None:
     np.testing.assert_array_equal(trainer.input_table.storage, before)
 
 
+def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError
+
+    on_device = GpuTrainer(trainer_of(SMALL), HERE)
+    monkeypatch.setattr(skipgram_gpu, "descend", full)
+    with pytest.raises(UserError, match=r"no room for tables of 0\.00 GB .*: lower dimension"):
+        on_device.descend(0, 36, 0, 0.1)
+    monkeypatch.setattr(GpuTrainer, "_moved", full)
+    with pytest.raises(UserError, match="no room"):
+        GpuTrainer(trainer_of(SMALL), HERE)
+
+
 def test_words_become_rows_as_on_the_cpu() -> None:
     made_of = Rows(np.array([0, 2, 2, 5]), np.array([7, 8, 4, 5, 6], dtype=np.int32))
     words, offsets = np.array([2, 0, 1, 2], dtype=np.int32), np.array([0, 1, 1, 3, 4])

@@ -108,10 +108,16 @@ import importlib, sys
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-for op in sys.argv[1:]:
+of_one, *ops = sys.argv[1:]
+for op in ops:
     module = importlib.import_module(f"neuralcore.kernels.{op}.cuda")
     assert module.COMPILE_SIGNATURES, op
     for kernel, signature, constants in module.COMPILE_SIGNATURES:
+        if of_one == "True":
+            free = (p.name for p in kernel.params if not p.do_not_specialize)
+            ones = [name for name in free if signature.get(name) in ("i32", "i64")]
+            signature = {**signature, **dict.fromkeys(ones, "constexpr")}
+            constants = {**constants, **dict.fromkeys(ones, 1)}
         source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
         compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32))
         assert compiled.asm["cubin"], op
@@ -119,14 +125,22 @@ for op in sys.argv[1:]:
 """
 
 
-def test_every_triton_kernel_compiles_for_sm_90(tmp_path: Path) -> None:
-    """In a process of its own: under the interpreter there is nothing to compile."""
+@pytest.mark.parametrize("of_one", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_every_triton_kernel_compiles_for_sm_90(of_one: bool, tmp_path: Path) -> None:
+    """In a process of its own: under the interpreter there is nothing to compile.
+
+    Called with a whole number that is 1, Triton makes a constant of it, which the interpreter does not.
+    """
     pytest.importorskip("triton")
     ops = [op for op, implementations in kernels.OPS.items() if "cuda" in implementations]
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
     environment |= {"TRITON_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(kernels.__file__).parents[2])}
     done = subprocess.run(
-        [sys.executable, "-c", COMPILE, *ops], capture_output=True, text=True, env=environment, check=False
+        [sys.executable, "-c", COMPILE, str(of_one), *ops],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert {line.split()[0] for line in done.stdout.splitlines()} == set(ops)
