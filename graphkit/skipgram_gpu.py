@@ -23,6 +23,7 @@ import torch
 from neuralcore.errors import UserError
 from neuralcore.kernels.skipgram.cuda import descend
 from neuralcore.kernels.skipgram_windows import reach, skipgram_windows
+from neuralcore.mapped import forget_pages
 
 if TYPE_CHECKING:
     from graphkit.skipgram import SkipGramTrainer
