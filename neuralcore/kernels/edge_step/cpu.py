@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from neuralcore.kernels.edge_step import EPSILON, Scoring
-from neuralcore.kernels.row_adagrad import row_adagrad
+from neuralcore.kernels.row_adagrad.cpu import row_adagrad
 from neuralcore.scoring.comparators import COMPARATORS
 from neuralcore.scoring.losses import LOSSES, Answers
 from neuralcore.scoring.operators import OPERATORS, regulariser_gradient
@@ -75,7 +75,7 @@ def edge_step(
     else:
         stepped = torch.cat([stepped, torch.from_numpy(candidates)])
         gradient = torch.cat([gradient, of_pool])
-    row_adagrad(entities, entity_state, stepped.numpy(), gradient.numpy(), learning_rate, epsilon=EPSILON)
+    row_adagrad(entities, entity_state, stepped.numpy(), gradient.numpy(), learning_rate, EPSILON)
     squares = s[rows] + of_relations.square()
     s[rows] = squares
     w[rows] -= of_relations.div_(squares.sqrt_().add_(EPSILON)).mul_(learning_rate)

@@ -14,20 +14,23 @@ from numba import njit
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def _step(weight, state, gradients, order, starts, targets, learning_rate, epsilon):
     dimension = weight.shape[1]
+    total = np.empty(dimension, np.float32)
     for u in range(len(targets)):
-        row, first = targets[u], order[starts[u]]
-        # The first of the row's gradients serves as the accumulator of all of them: no copy for rows named once.
-        for m in range(starts[u] + 1, starts[u + 1]):
-            other = order[m]
+        row, first, last = targets[u], starts[u], starts[u + 1]
+        m = order[first]
+        for d in range(dimension):
+            total[d] = gradients[m, d]
+        for k in range(first + 1, last):
+            m = order[k]
             for d in range(dimension):
-                gradients[first, d] += gradients[other, d]
+                total[d] += gradients[m, d]
         squares = np.float32(0.0)
         for d in range(dimension):
-            squares += gradients[first, d] * gradients[first, d]
+            squares += total[d] * total[d]
         state[row] += squares / np.float32(dimension)
         scale = np.float32(learning_rate / (math.sqrt(state[row]) + epsilon))
         for d in range(dimension):
-            weight[row, d] -= scale * gradients[first, d]
+            weight[row, d] -= scale * total[d]
 
 
 def row_adagrad(
@@ -42,7 +45,5 @@ def row_adagrad(
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    targets = ordered[starts]
-    repeated = len(targets) < len(rows)
-    sums = gradients.copy() if repeated else gradients  # the sums are made in place, never in the caller's array
-    _step(weight, state, sums, order, np.append(starts, len(rows)), targets, learning_rate, epsilon)
+    bounds = np.append(starts, len(rows))
+    _step(weight, state, gradients, order, bounds, ordered[starts], learning_rate, epsilon)
