@@ -49,19 +49,38 @@ FORGET_EVERY = 64  # chunks, 4 MB of a stream
 NOISE_POWER = 0.75  # of the counts, for the noise distribution (the paper, section 2.2)
 
 
+class _Whole(int):
+    """A default that another loss may change, as a number that was named may not."""
+
+
+class _Real(float):
+    """The same."""
+
+
+# What GloVe has in place of the defaults (the paper, section 4.2, but for the epochs: 50 there, 25 in the C program).
+GLOVE = {
+    "window": _Whole(10),
+    "epochs": _Whole(25),
+    "learning_rate": _Real(0.05),
+    "checkpoint_every": _Whole(200_000_000),
+}
+
+
 @dataclass(frozen=True)
 class SkipGramConfig:
-    """Settings of skip-gram and CBOW; the defaults are those of word2vec's C program."""
+    """Settings of skip-gram, CBOW and GloVe; the defaults are those of word2vec's C program, or of GloVe's."""
 
     model: Literal["skipgram", "cbow"] = "skipgram"
     """what predicts a word: each word near it, one after the other, or the mean of all of them"""
-    loss: Literal["negative_sampling", "hierarchical_softmax", "margin"] = "negative_sampling"
+    loss: Literal["negative_sampling", "hierarchical_softmax", "margin", "glove"] = "negative_sampling"
     """what it is told apart from: words drawn by their counts; all words, along a Huffman tree; or again drawn words,
-    which are to score less by 1 (Collobert & Weston 2008)"""
+    which are to score less by 1 (Collobert & Weston 2008); glove: no prediction, but co-occurrences that are counted
+    first (graphkit.glove)"""
     dimension: int = 100
     """numbers of a word's vector (the paper: 300)"""
-    window: int = 5
-    """words on each side at most; the size is drawn uniformly from 1 to this (the paper: 5)"""
+    window: int = _Whole(5)
+    """words on each side at most; the size is drawn uniformly from 1 to this (the paper: 5). GloVe counts a word that
+    is d words away 1/d times (default then: 10)"""
     negatives: int = 5
     """noise words against each true one (the paper: 5 to 20 for small texts, 2 to 5 for large ones)"""
     per_pair: bool = False
@@ -72,14 +91,16 @@ class SkipGramConfig:
     """characters of the longest ones (fastText: 6); 0 for none: each word has one vector of its own"""
     buckets: int = 200_000
     """vectors that all n-grams share, by a hash (fastText: 2,000,000)"""
-    epochs: int = 5
-    """passes over the text"""
-    learning_rate: float = 0.025
-    """step size at the start"""
+    epochs: int = _Whole(5)
+    """passes over the text, or over GloVe's co-occurrences (default then: 25)"""
+    learning_rate: float = _Real(0.025)
+    """step size at the start; GloVe's AdaGrad has it throughout (default then: 0.05)"""
     minimum_learning_rate: float = 0.0001
     """step size at the end; in between it falls in a straight line"""
     sample: float = 1e-3
     """share of the text above which a word is thinned out, 0 for never (the paper: 1e-5, the C program: 1e-3)"""
+    x_max: float = 100.0
+    """GloVe's: co-occurrences from which on a pair of words counts in full (the paper: 100)"""
     min_count: int = 5
     """words that occur less often are left out"""
     tokenizer: str = "words"
@@ -96,8 +117,8 @@ class SkipGramConfig:
     GPU trains they read the text"""
     device: str = "cpu"
     """cpu; cuda; or auto, a GPU where there is one (there no training gives the same bytes twice)"""
-    checkpoint_every: int = 20_000_000
-    """words between two checkpoints of a run folder"""
+    checkpoint_every: int = _Whole(20_000_000)
+    """words, or GloVe's co-occurrences (default then: 200,000,000), between two checkpoints of a run folder"""
 
     @property
     def subwords(self) -> Subwords | None:
@@ -107,11 +128,22 @@ class SkipGramConfig:
         return Subwords(self.shortest_ngram, self.longest_ngram, self.buckets) if self.longest_ngram else None
 
     def __post_init__(self) -> None:
+        for name, of_glove in GLOVE.items():
+            if isinstance(getattr(self, name), (_Whole, _Real)):
+                object.__setattr__(self, name, of_glove if self.loss == "glove" else getattr(type(self), name))
         for name in ("dimension", "window", "negatives", "epochs", "min_count", "threads", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
         if self.loss == "hierarchical_softmax" and (self.negatives, self.per_pair) != (type(self).negatives, False):
             raise ValueError("negatives and per_pair change nothing in hierarchical softmax: leave them out")
+        if self.loss == "glove":
+            for name in ("model", "negatives", "per_pair", "longest_ngram", "minimum_learning_rate", "sample"):
+                if getattr(self, name) != getattr(type(self), name):
+                    raise ValueError(f"{name} changes nothing in GloVe: leave it out")
+        elif self.x_max != type(self).x_max:
+            raise ValueError("x_max is GloVe's: it changes nothing without loss = glove")
+        if not 0.0 < self.x_max < math.inf:
+            raise ValueError(f"x_max must be above 0, got {self.x_max}")
         if self.per_pair and (self.model == "cbow" or self.longest_ngram):
             raise ValueError(
                 "per_pair changes nothing in CBOW and with n-grams: negatives are drawn for each step there"
@@ -128,7 +160,7 @@ class SkipGramConfig:
             raise ValueError(f"phrases are scores above 0, got {' '.join(map(str, self.phrases))}")
         if not 0.0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if not 0.0 <= self.minimum_learning_rate <= self.learning_rate:
+        if self.loss != "glove" and not 0.0 <= self.minimum_learning_rate <= self.learning_rate:
             raise ValueError(
                 f"minimum_learning_rate must lie between 0 and learning_rate = {self.learning_rate}, "
                 f"got {self.minimum_learning_rate}"
@@ -148,12 +180,14 @@ class SkipGramTrainer:
     Attributes:
         input_table: `EmbeddingTable` (V, D), the vectors, or (V + B, D) with those of n-grams.
         output_table: likewise (V, D), of the words as predicted, or (V - 1, D) of the tree's inner nodes.
-        chunk: chunks done, of `chunks`. words: words passed over.
+        chunk: chunks done, of `chunks`. words: words passed over, of `total`.
         gpu: the torch device that trains, or None.
 
     Raises:
         UserError: `config` names a GPU that is not there.
     """
+
+    unit = "words"
 
     def __init__(self, ids: np.ndarray, vocabulary: Vocabulary, config: SkipGramConfig):
         from neuralcore.device import gpu
@@ -178,6 +212,21 @@ class SkipGramTrainer:
         self.chunks_per_epoch = -(-len(ids) // CHUNK)
         self.chunks = config.epochs * self.chunks_per_epoch
         self.chunk = self.words = 0
+
+    @property
+    def title(self) -> str:
+        return self.config.model
+
+    @property
+    def done(self) -> int:
+        return self.words
+
+    @cached_property
+    def total(self) -> int:
+        """Words to be passed over in all epochs."""
+        from graphkit.warm_start import occurrences
+
+        return self.config.epochs * occurrences(self.ids)
 
     def learning_rate(self, chunk: int) -> float:
         """The step size throughout a chunk: falling linearly with the share of all positions before it."""
@@ -257,7 +306,7 @@ class SkipGramTrainer:
             from graphkit.skipgram_gpu import GpuTrainer
 
             on_gpu = GpuTrainer(self, self.gpu)
-        with _mapper(config.threads) as map_chunks:
+        with mapper(config.threads) as map_chunks:
             while self.chunk < self.chunks:
                 epoch = self.chunk // self.chunks_per_epoch
                 stop = min((self.chunk // cadence + 1) * cadence, (epoch + 1) * self.chunks_per_epoch)
@@ -325,7 +374,7 @@ class SkipGramTrainer:
 
 
 @contextlib.contextmanager
-def _mapper(threads: int) -> Iterator[Callable[..., Iterator[Any]]]:
+def mapper(threads: int) -> Iterator[Callable[..., Iterator[Any]]]:
     """`map`, by so many threads; the results come in order in either case."""
     if threads == 1:
         yield map

@@ -48,7 +48,10 @@ class WarmStart:
             )
         if (earlier.subwords if earlier and vectors.ngrams is not None else None) != config.subwords:
             raise UserError(f"{path} has other n-grams: shortest_ngram, longest_ngram and buckets must be the same")
-        checkpoint = CheckpointStore(Path(path) / "checkpoints").load() if Path(path).is_dir() else None
+        factors = earlier is not None and earlier.loss == "glove"  # whose sum the vectors are: no input table
+        checkpoint = (
+            CheckpointStore(Path(path) / "checkpoints").load() if Path(path).is_dir() and not factors else None
+        )
         if checkpoint is not None:
             words = len(self.vocabulary)
             self.inputs = checkpoint.shards["input"]["weight"][:words]

@@ -40,7 +40,9 @@ class Training:
     """What one call of `WordVectors.train` did."""
 
     words: int
-    """words of the vocabulary passed over, 0 if the run had already been finished"""
+    """words of the vocabulary passed over, or GloVe's co-occurrences; 0 if the run had already been finished"""
+    unit: str
+    """which of the two"""
     seconds: float
     """what that took, without reading the text"""
 
@@ -99,9 +101,10 @@ class WordVectors:
         >>> WordVectors.train("corpus.txt", dimension=100, window=5, epochs=5).neighbours("king")  # doctest: +SKIP
         """
         from graphkit.corpus import Corpus
+        from graphkit.glove import GloVeTrainer
         from graphkit.phrases import join_phrases
         from graphkit.samples import resolve
-        from graphkit.warm_start import WarmStart, occurrences
+        from graphkit.warm_start import WarmStart
         from neuralcore.config import defaults, to_mapping
         from neuralcore.device import gpu
         from neuralcore.run_folder import RunFolder
@@ -118,6 +121,10 @@ class WordVectors:
                 if Path(c).is_dir() and folder.resolve().is_relative_to(Path(c).resolve()):
                     raise UserError(f"the run folder {folder} lies in {c}, whose files are the text: choose another")
         keep_in = corpora if corpora is not None else folder and folder.parent / ".corpora"
+        if start is not None and config.loss == "glove":
+            raise UserError(
+                "GloVe's counts are of one text: name the old text and the new one together, without start"
+            )
         warm = None if start is None else WarmStart(start, config)
         if warm is not None and config.phrases:
             raise UserError("phrases are found in one text: they do not go with start")
@@ -137,22 +144,28 @@ class WordVectors:
                 may_differ = ("run", "config.threads", "config.device", "config.checkpoint_every")
                 keeping = RunFolder(folder, kept, may_differ, {"config": defaults(SkipGramConfig), "start": ""})
                 store = stack.enter_context(keeping).checkpoints
-            trainer = SkipGramTrainer(ids, vocabulary, config)
+            trainer: SkipGramTrainer | GloVeTrainer
+            if config.loss == "glove":
+                trainer = GloVeTrainer(ids, vocabulary, config, None if keep_in is None else Path(keep_in))
+            else:
+                trainer = SkipGramTrainer(ids, vocabulary, config)
             checkpoint = store.load() if store else None
             if checkpoint is not None:
                 trainer.restore(checkpoint)
             elif warm is not None:
+                assert isinstance(trainer, SkipGramTrainer)  # GloVe was refused above
                 warm.into(trainer)
-            before = trainer.words
-            total = config.epochs * occurrences(ids)
+            before = trainer.done
             trainer.compile()  # before the clock starts
-            with Telemetry(total, "words", title=config.model, folder=folder, start=before) as telemetry:
+            with Telemetry(
+                trainer.total, trainer.unit, title=trainer.title, folder=folder, start=before
+            ) as telemetry:
                 started = time.monotonic()
                 trainer.fit(telemetry, store)
                 seconds = time.monotonic() - started
             matrix, ngrams = trainer.vectors()
             vectors = cls(vocabulary, matrix, config, ngrams)
-            vectors.training = Training(trainer.words - before, seconds)
+            vectors.training = Training(trainer.done - before, trainer.unit, seconds)
             if folder is not None:
                 vectors.save(folder / "vectors")
         return vectors

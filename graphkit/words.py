@@ -98,7 +98,9 @@ def words(arguments: WordsArguments | LookArguments) -> int:
     done = vectors.training
     assert done is not None
     if done.words:
-        speed = f"{done.words:,} words in {duration(done.seconds)}, {done.words / done.seconds:,.0f} words/s"
+        speed = (
+            f"{done.words:,} {done.unit} in {duration(done.seconds)}, {done.words / done.seconds:,.0f} {done.unit}/s"
+        )
     else:
         speed = "nothing: the run had been finished"
     tables = neighbour_lines(vectors, named(arguments.show))
@@ -108,10 +110,11 @@ def words(arguments: WordsArguments | LookArguments) -> int:
     print("\n".join(["neighbours   by the cosine", *(f"  {line}" for line in tables)]))
     if arguments.evaluate:
         evaluate(vectors, arguments.evaluate, run)
+    kind = "GloVe" if config.loss == "glove" else f"{config.model}, {config.loss.replace('_', ' ')}"
     settings = ", ".join(f"{key} {value}" for key, value in dataclasses.asdict(config).items())
     write_text(
         run / "card.md",
-        f"# {name}\n\nWord vectors ({config.model}, {config.loss.replace('_', ' ')}) of "
+        f"# {name}\n\nWord vectors ({kind}) of "
         f"{', '.join(arguments.corpus)}: {text}.\n\n{settings}.\n\n"
         + "".join(f"- {line}\n" for line in tables)
         + f"\nCommand: `graphkit words {run}/config.toml`\n",

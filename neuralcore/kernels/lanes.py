@@ -185,6 +185,14 @@ def _power_of_two(builder: Any, arguments: Any) -> Any:
     return builder.bitcast(builder.shl(exponent, ir.Constant(_WHOLES, [23] * LANES)), _VECTOR)
 
 
+def _over_root(builder: Any, arguments: Any) -> Any:
+    """LLVM makes an estimate of the root and a Newton step of it, where the processor has one: no slow division."""
+    kind = ir.FunctionType(_VECTOR, [_VECTOR])
+    root = cgutils.get_or_insert_function(builder.module, kind, "llvm.sqrt.v16f32")
+    estimated = ("arcp", "afn", *_ANY_ORDER)
+    return builder.fdiv(arguments[0], builder.call(root, arguments[1:], fastmath=estimated), flags=estimated)
+
+
 add = _arithmetic(2, lambda builder, a: builder.fadd(*a, flags=_ANY_ORDER), "a + b")
 subtract = _arithmetic(2, lambda builder, a: builder.fsub(*a, flags=_ANY_ORDER), "a - b")
 multiply = _arithmetic(2, lambda builder, a: builder.fmul(*a, flags=_ANY_ORDER), "a * b")
@@ -193,6 +201,7 @@ fma = _named("llvm.fma.v16f32", 3, "a * b + c")
 smaller = _arithmetic(2, _second_unless("<"), "min(a, b), or NaN where b is NaN")
 larger = _arithmetic(2, _second_unless(">"), "max(a, b), or NaN where b is NaN")
 whole = _named("llvm.nearbyint.v16f32", 1, "the nearest whole numbers")
+over_root = _arithmetic(2, _over_root, "a / sqrt(b) for finite b above 0, to 22 bits")
 power_of_two = _arithmetic(1, _power_of_two, "2^a for whole numbers a in -126..127")
 
 _F = np.float32

@@ -107,11 +107,8 @@ def test_every_setting_changes_something(text: Path, tmp_path: Path, monkeypatch
         "lowercase": False,
         "seed": 1,
     }
-    separately = {
-        "threads",
-        "checkpoint_every",
-        "device",
-    }  # tested by what they do, below and in test_skipgram_gpu.py
+    # Tested by what they do: below, in test_skipgram_gpu.py and in test_glove.py.
+    separately = {"threads", "checkpoint_every", "device", "x_max"}
     assert changed.keys() | separately == {f.name for f in dataclasses.fields(SkipGramConfig)}
 
     def result(**settings: Any) -> tuple[bytes, tuple[str, ...]]:

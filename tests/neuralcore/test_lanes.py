@@ -13,6 +13,7 @@ add, subtract, multiply, divide, fma = ops.add, ops.subtract, ops.multiply, ops.
 smaller, larger, whole, power_of_two = ops.smaller, ops.larger, ops.whole, ops.power_of_two
 exponential, logistic, load, store = ops.exponential, ops.logistic, ops.load, ops.store
 added, pick, put, splat, prefetch = ops.added, ops.pick, ops.put, ops.splat, ops.prefetch
+over_root = ops.over_root
 
 
 @njit
@@ -33,12 +34,13 @@ def all_of_them(a, out):
     store(out, 10, 0, logistic(x))
     store(out, 11, 0, splat(pick(x, 3)))
     store(out, 12, 0, put(x, 5, added(y)))
+    store(out, 13, 0, over_root(x, multiply(y, y)))
 
 
 def test_against_numpy() -> None:
     rng = np.random.default_rng(0)
     a = rng.normal(0, 20, (3, LANES)).astype(np.float32)
-    out = np.empty((13, LANES), np.float32)
+    out = np.empty((14, LANES), np.float32)
     all_of_them(a, out)
     x, y, z = a.astype(np.float64)
     last = x.copy()
@@ -54,13 +56,13 @@ def test_against_numpy() -> None:
         np.rint(x),
         2.0 ** np.rint(x),
     ]
-    expected += [np.exp(x), 1 / (1 + np.exp(-x)), np.full(LANES, x[3]), last]
+    expected += [np.exp(x), 1 / (1 + np.exp(-x)), np.full(LANES, x[3]), last, x / abs(y)]
     np.testing.assert_allclose(out, expected, rtol=3e-6, atol=1e-6)
 
 
 def test_the_exponential_is_right_to_the_last_place() -> None:
     x = np.linspace(-87, 87, 1 << 14, dtype=np.float32).reshape(-1, LANES)
-    a, out = np.zeros((3, LANES), np.float32), np.empty((13, LANES), np.float32)
+    a, out = np.zeros((3, LANES), np.float32), np.empty((14, LANES), np.float32)
     for row in x:
         a[0] = row
         all_of_them(a, out)
@@ -68,11 +70,12 @@ def test_the_exponential_is_right_to_the_last_place() -> None:
 
 
 def test_what_is_no_number_stays_none() -> None:
-    a, out = np.ones((3, LANES), np.float32), np.empty((13, LANES), np.float32)
+    a, out = np.ones((3, LANES), np.float32), np.empty((14, LANES), np.float32)
     a[:2, 4] = np.nan
     all_of_them(a, out)
     assert np.isnan(out[:7, 4]).all()
     assert np.isnan(out[9:11, 4]).all()
+    assert np.isnan(out[13, 4])
     assert not np.isnan(np.delete(out[:11], 4, axis=1)).any()
 
 
