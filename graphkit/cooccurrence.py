@@ -1,11 +1,12 @@
 """How often the words of a stream stand near each other, counted in bounded memory for a text of any size.
 
 The stream is counted stretch by stretch (op `cooccurrences`); what each gives is set aside in a temporary file, row
-by row. Then some rows at a time are read from all stretches and added up (op `sparse_sum`), and go into a second
-temporary file, which is mapped into memory. Stretches do not depend on how many threads count, nor does the result.
+by row. Then some rows at a time are read from all stretches, added up (op `sparse_sum`) and shuffled, and go into a
+second temporary file, which is mapped into memory. Stretches do not depend on how many threads count, nor does the
+result.
 
-Counting takes less time than one epoch of training, so the counts are not kept: a run that goes on counts again. The
-temporary files have no name, and are gone with the process, however it ends.
+Counting takes about as long as one epoch of training, so the counts are not kept: a run that goes on counts again.
+The temporary files have no name, and are gone with the process, however it ends.
 
 Axes: N positions of the stream, V words, E entries of the upper triangle, S segments of 256 of them.
 """
@@ -40,7 +41,7 @@ class Counts(NamedTuple):
     """The co-occurrences of a stream."""
 
     segments: np.ndarray
-    """(S, 256) ENTRY, a mapped file: row <= column, in their order; the last segment is filled up with values of 0"""
+    """(S, 256) ENTRY, a mapped file: row <= column, shuffled by some million; values of 0 fill the last segment up"""
     entries: int
     """E"""
     pairs: int
@@ -120,7 +121,7 @@ def _stretch(ids: np.ndarray, length: int, words: int, window: int, begin: int) 
 
 
 def _added_up(aside: IO[bytes], runs: list[_Run], ends: np.ndarray) -> Iterator[np.ndarray]:
-    """(entries,) ENTRY, some rows at a time.
+    """(entries,) ENTRY, some rows at a time, shuffled.
 
     Args:
         ends: (V + 1,) how many entries all runs have before each row.
@@ -142,7 +143,9 @@ def _added_up(aside: IO[bytes], runs: list[_Run], ends: np.ndarray) -> Iterator[
         records = np.empty(len(added.columns), ENTRY)
         records["row"] = np.repeat(np.arange(first, last, dtype=np.int32), np.diff(added.offsets))
         records["column"], records["value"] = added.columns, added.values
-        yield records
+        # Each time the same order: what lies together is read together, and should not be of one row.
+        order = np.random.Generator(np.random.PCG64(first)).permutation(len(records))
+        yield np.take(records, order)
         first = last
 
 

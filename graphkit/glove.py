@@ -8,8 +8,8 @@ A word's vector is the sum of its rows in both factors (section 4.2).
 Frequent words are not thinned out, the weight f(X) does without; and AdaGrad needs no falling learning rate.
 
 Deviations, and why: biases begin at 0. The order of the co-occurrences is new in each epoch, where the authors' C
-program shuffles them once in a file: segments of 256 entries are drawn without replacement from the whole triangle,
-512 of them make a chunk, and its steps are shuffled one by one. As a segment is of few rows, those stay in the cache.
+program shuffles them once: they come shuffled by some million, segments of 256 entries are drawn from them without
+replacement, and the entries of 512 segments, a chunk, are shuffled again.
 
 What a chunk holds depends on seed, epoch and its number alone, so a run that goes on from a checkpoint does what the
 uninterrupted one does, and threads may take chunks in any order.
