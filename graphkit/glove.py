@@ -2,8 +2,8 @@
 
 Pennington, Socher & Manning 2014, "GloVe: Global Vectors for Word Representation", https://aclanthology.org/D14-1162.
 The counts are those of `graphkit.cooccurrence`, loss and step those of `neuralcore.kernels.glove`. X is symmetric,
-and an entry of its upper triangle is two steps: word i of the one factor with word j of the other, and the reverse.
-A word's vector is the sum of its rows in both factors (section 4.2).
+and an entry of its upper triangle is two steps: word i of the one factor with word j of the other, and the reverse, at
+another time. A word's vector is the sum of its rows in both factors (section 4.2), so their noise should not be alike.
 
 Frequent words are not thinned out, the weight f(X) does without; and AdaGrad needs no falling learning rate.
 
@@ -63,7 +63,7 @@ class GloVeTrainer:
         self.counts = cooccurrence.count(ids, len(vocabulary), config.window, folder=folder, threads=config.threads)
         generators = Generators(config.seed)
         self.inputs, self.outputs = (self._factor(generators.numpy(name)) for name in ("inputs", "outputs"))
-        self.chunks_per_epoch = -(-len(self.counts.segments) // CHUNK)
+        self.chunks_per_epoch = -(-2 * len(self.counts.segments) // CHUNK)
         self.chunks = config.epochs * self.chunks_per_epoch
         self.total = config.epochs * self.counts.pairs
         self.chunk = self.done = 0
@@ -79,24 +79,29 @@ class GloVeTrainer:
     def steps(self, chunk: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(E,) rows, columns and values: the co-occurrences of a chunk in the order of its steps."""
         epoch, part = divmod(chunk, self.chunks_per_epoch)
-        segments = self._order(epoch)[part * CHUNK : (part + 1) * CHUNK]
+        numbers = self._order(epoch)[part * CHUNK : (part + 1) * CHUNK]
+        segments = self.counts.segments
         # `take` copies records four times as fast as indexing does.
-        entries = np.take(self.counts.segments, segments, axis=0).ravel()
-        entries = np.take(entries, self._generator("chunk", chunk).permutation(len(entries)))
-        # An entry and its mirror image; the diagonal has none, and what fills the last segment up is nothing.
-        there = np.repeat(entries["value"] > 0.0, 2)
-        there[1::2] &= entries["row"] != entries["column"]
-        one, other = entries["row"], entries["column"]
-        rows, columns = np.stack([one, other], axis=1), np.stack([other, one], axis=1)
-        return rows.ravel()[there], columns.ravel()[there], np.repeat(entries["value"], 2)[there]
+        entries = np.take(segments, numbers % len(segments), axis=0).ravel()
+        mirrored = np.repeat(numbers >= len(segments), segments.shape[1])
+        # The diagonal has no mirror image, and what fills the last segment up is nothing.
+        there = (entries["value"] > 0.0) & ~(mirrored & (entries["row"] == entries["column"]))
+        entries["row"], entries["column"] = (
+            np.where(mirrored, entries["column"], entries["row"]),
+            np.where(mirrored, entries["row"], entries["column"]),
+        )
+        places = np.flatnonzero(there)
+        entries = np.take(entries, places[self._generator("chunk", chunk).permutation(len(places))])
+        rows, columns, values = (np.ascontiguousarray(entries[name]) for name in ("row", "column", "value"))
+        return rows, columns, values
 
     def _generator(self, name: str, number: int) -> np.random.Generator:
         return np.random.Generator(np.random.PCG64(derived_seed(self.config.seed, name, number)))
 
     def _order(self, epoch: int) -> np.ndarray:
-        """(S,) in which order segments come in an epoch."""
+        """(2 S,) in which order segments come in an epoch; S and more are the mirror images of 0 and more."""
         if self._drawn[0] != epoch:
-            self._drawn = epoch, self._generator("epoch", epoch).permutation(len(self.counts.segments))
+            self._drawn = epoch, self._generator("epoch", epoch).permutation(2 * len(self.counts.segments))
         return self._drawn[1]
 
     def train_chunk(self, chunk: int) -> tuple[int, float]:
@@ -116,7 +121,7 @@ class GloVeTrainer:
     def fit(self, telemetry: Telemetry, store: CheckpointStore | None = None) -> None:
         """Train to the end; report, and save to `store`, on the way."""
         config = self.config
-        cadence = max(config.checkpoint_every // (2 * CHUNK * cooccurrence.SEGMENT), 1)
+        cadence = max(config.checkpoint_every // (CHUNK * cooccurrence.SEGMENT), 1)
         with mapper(config.threads) as map_chunks:
             while self.chunk < self.chunks:
                 epoch = self.chunk // self.chunks_per_epoch
