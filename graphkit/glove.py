@@ -2,8 +2,8 @@
 
 Pennington, Socher & Manning 2014, "GloVe: Global Vectors for Word Representation", https://aclanthology.org/D14-1162.
 The counts are those of `graphkit.cooccurrence`, loss and step those of `neuralcore.kernels.glove`. X is symmetric,
-and an entry of its upper triangle is two steps: word i of the one factor with word j of the other, and the reverse, at
-another time. A word's vector is the sum of its rows in both factors (section 4.2), so their noise should not be alike.
+and an entry of its upper triangle is two steps: word i of the one factor with word j of the other, and the reverse,
+at another time. A word's vector is the sum of both its rows (section 4.2), whose noise should not be alike.
 
 Frequent words are not thinned out, the weight f(X) does without; and AdaGrad needs no falling learning rate.
 
