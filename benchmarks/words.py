@@ -118,7 +118,8 @@ def prepare(out: Path, data: Path) -> None:
 def ours(text: str, out: str, dimension: int, seed: int, settings: dict[str, Any]) -> dict[str, float]:
     """One training of ours, in this process."""
     from graphkit.corpus import Corpus
-    from graphkit.skipgram import SkipGramConfig, SkipGramTrainer
+    from graphkit.skipgram import SkipGramTrainer
+    from graphkit.word_config import SkipGramConfig
     from graphkit.word_formats import write_word2vec
     from neuralcore.telemetry import Telemetry
 

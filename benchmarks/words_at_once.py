@@ -18,8 +18,9 @@ import numpy as np
 from numba import njit
 
 from graphkit.corpus import Corpus
-from graphkit.skipgram import SkipGramConfig, SkipGramTrainer
+from graphkit.skipgram import SkipGramTrainer
 from graphkit.vocabulary import Vocabulary
+from graphkit.word_config import SkipGramConfig
 from graphkit.word_evaluation import Analogies, evaluate
 from graphkit.word_vectors import WordVectors
 from neuralcore.kernels.skipgram import LOGIT_BOUND

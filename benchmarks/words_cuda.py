@@ -32,8 +32,9 @@ import numpy as np
 
 import neuralcore
 from graphkit.corpus import Corpus
-from graphkit.skipgram import SkipGramConfig, SkipGramTrainer
+from graphkit.skipgram import SkipGramTrainer
 from graphkit.vocabulary import Vocabulary
+from graphkit.word_config import SkipGramConfig
 from neuralcore.checkpoint import write_text
 from neuralcore.device import choose_device, cpu_count
 from neuralcore.errors import guarded

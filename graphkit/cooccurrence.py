@@ -13,7 +13,6 @@ Axes: N positions of the stream, V words, E entries of the upper triangle, S seg
 
 from __future__ import annotations
 
-import mmap
 import os
 import tempfile
 import time
@@ -29,6 +28,7 @@ from graphkit.word_stream import QUIET
 from neuralcore.errors import UserError
 from neuralcore.kernels.cooccurrences import SparseRows, cooccurrences
 from neuralcore.kernels.sparse_sum import sparse_sum
+from neuralcore.mapped import forget_pages
 from neuralcore.telemetry import Telemetry
 
 PAIRS = 1 << 24  # of positions in a stretch: 8 bytes each at most, for each thread
@@ -94,13 +94,6 @@ def count(ids: np.ndarray, words: int, window: int, *, folder: Path | None = Non
             f"{folder or tempfile.gettempdir()} has no room for temporary files ({error.strerror}): free some space, "
             f"or name another folder ({'corpora' if folder else 'TMPDIR'})"
         ) from None
-
-
-def forget_pages(array: np.ndarray) -> None:
-    """What was read of a mapped file need not stay in memory; does nothing to other arrays."""
-    pages = getattr(array, "_mmap", None)
-    if isinstance(pages, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        pages.madvise(mmap.MADV_DONTNEED)
 
 
 def _stretches(ids: np.ndarray, words: int, window: int, threads: int) -> Iterator[SparseRows]:

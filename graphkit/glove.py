@@ -28,12 +28,14 @@ from typing import Any
 import numpy as np
 
 from graphkit import cooccurrence
-from graphkit.skipgram import SkipGramConfig, mapper
+from graphkit.skipgram import mapper
 from graphkit.vocabulary import Vocabulary
+from graphkit.word_config import SkipGramConfig
 from neuralcore.checkpoint import Checkpoint, CheckpointStore, Shard
 from neuralcore.embedding import EmbeddingTable
 from neuralcore.errors import UserError
 from neuralcore.kernels.glove import Factor, glove
+from neuralcore.mapped import forget_pages
 from neuralcore.seeding import Generators, derived_seed
 from neuralcore.telemetry import Telemetry
 
@@ -131,7 +133,7 @@ class GloVeTrainer:
                     self.done += steps
                     loss, passed = loss + summed, passed + steps
                     if done % FORGET_EVERY == 0:
-                        cooccurrence.forget_pages(self.counts.segments)
+                        forget_pages(self.counts.segments)
                     metrics = {"epoch": epoch + 1, "loss": loss / passed}
                     if telemetry.due():
                         telemetry.show(self.done, metrics)
@@ -176,5 +178,5 @@ class GloVeTrainer:
         digest = hashlib.sha256("\n".join(self.vocabulary.words).encode())
         for start in range(0, len(self.counts.segments), FORGET_EVERY * CHUNK):
             digest.update(np.ascontiguousarray(self.counts.segments[start : start + FORGET_EVERY * CHUNK]).data)
-            cooccurrence.forget_pages(self.counts.segments)
+            forget_pages(self.counts.segments)
         return digest.hexdigest()

@@ -18,7 +18,8 @@ from neuralcore.checkpoint import CheckpointStore
 from neuralcore.errors import UserError
 
 if TYPE_CHECKING:
-    from graphkit.skipgram import SkipGramConfig, SkipGramTrainer
+    from graphkit.skipgram import SkipGramTrainer
+    from graphkit.word_config import SkipGramConfig
 
 
 class WarmStart:

@@ -20,7 +20,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphkit.skipgram import SkipGramConfig, SkipGramTrainer
+from graphkit.skipgram import SkipGramTrainer
+from graphkit.word_config import SkipGramConfig
 from neuralcore.errors import UserError, nearest
 from neuralcore.lazy import lazy_import
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from graphkit.look import LookArguments, evaluate, look, named, neighbour_lines, vectors_at
-from graphkit.skipgram import SkipGramConfig
+from graphkit.word_config import SkipGramConfig
 from neuralcore.config import find_config, from_mapping, parse, read_toml
 from neuralcore.errors import UserError
 

@@ -20,7 +20,7 @@ from graphkit import glove as glove_module
 from graphkit.cli import main
 from graphkit.corpus import Corpus
 from graphkit.glove import GloVeTrainer
-from graphkit.skipgram import SkipGramConfig
+from graphkit.word_config import SkipGramConfig
 from graphkit.word_vectors import WordVectors
 from neuralcore.checkpoint import CheckpointStore
 from neuralcore.config import from_mapping, to_mapping, to_toml
@@ -110,7 +110,7 @@ def test_every_setting_of_glove_changes_something(text: Path) -> None:
     changed = {"dimension": 9, "window": 2, "epochs": 3, "learning_rate": 0.1, "x_max": 20.0, "min_count": 2}
     changed |= {"seed": 1, "tokenizer": "whitespace", "lowercase": False, "phrases": (0.5,)}
     refused = {"model", "negatives", "per_pair", "shortest_ngram", "longest_ngram", "buckets"}
-    refused |= {"minimum_learning_rate", "sample"}  # below, and n-grams' details in test_word_vectors.py
+    refused |= {"minimum_learning_rate", "sample", "device"}  # below, and n-grams' details in test_word_vectors.py
     separately = {"loss", "threads", "checkpoint_every"}
     assert changed.keys() | refused | separately == {f.name for f in dataclasses.fields(SkipGramConfig)}
 
@@ -149,6 +149,7 @@ def test_defaults_are_those_of_the_loss() -> None:
         (["--negatives", "3"], "negatives changes nothing in GloVe"),
         (["--per-pair"], "per_pair changes nothing in GloVe"),
         (["--longest-ngram", "6"], "longest_ngram changes nothing in GloVe"),
+        (["--device", "auto"], "device changes nothing in GloVe"),
         (["--sample", "0"], "sample changes nothing in GloVe"),
         (["--minimum-learning-rate", "0"], "minimum_learning_rate changes nothing in GloVe"),
         (["--x-max", "0"], "x_max must be above 0, got 0.0"),

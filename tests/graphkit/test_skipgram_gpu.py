@@ -16,10 +16,11 @@ import pytest
 from graphkit import skipgram as skipgram_module
 from graphkit import skipgram_gpu
 from graphkit.cli import main
-from graphkit.skipgram import SkipGramConfig, SkipGramTrainer
+from graphkit.skipgram import SkipGramTrainer
 from graphkit.skipgram_gpu import GpuTrainer, rows_of
 from graphkit.subwords import Rows
 from graphkit.vocabulary import Vocabulary
+from graphkit.word_config import SkipGramConfig
 from graphkit.word_vectors import WordVectors
 from neuralcore.checkpoint import CheckpointStore
 from neuralcore.device import gpu

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from graphkit import skipgram as skipgram_module
-from graphkit.skipgram import SkipGramConfig, SkipGramTrainer
+from graphkit.skipgram import SkipGramTrainer
 from graphkit.vocabulary import Vocabulary
+from graphkit.word_config import SkipGramConfig
 from graphkit.word_vectors import WordVectors
 from neuralcore.checkpoint import CheckpointStore
 from neuralcore.errors import UserError

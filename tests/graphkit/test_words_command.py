@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from graphkit.cli import main
-from graphkit.skipgram import SkipGramConfig
+from graphkit.word_config import SkipGramConfig
 from graphkit.word_vectors import WordVectors
 from graphkit.words import parse_arguments
 from neuralcore.config import preset_folder
