@@ -24,10 +24,11 @@ import torch
 
 from graphkit.edge_trainer import EdgeTrainer
 from graphkit.embed_config import EmbedConfig, RelationConfig
-from graphkit.evaluation import HEADS, TAILS, Ranking, rank
+from graphkit.evaluation import HEADS, TAILS, Ranking, Ranks, rank
 from graphkit.graph import Graph
 from graphkit.questions import KnownAnswers
 from graphkit.relation_classes import Relations, RelationTable
+from graphkit.triple_classification import TripleClassification, classify, false_edges
 from graphkit.vectors_folder import read_vectors, write_vectors
 from neuralcore.config import from_mapping, to_mapping
 from neuralcore.errors import UserError, nearest
@@ -36,6 +37,7 @@ from neuralcore.scoring.operators import OPERATORS
 from neuralcore.telemetry import Telemetry
 
 KIND = "graph_embedding"
+PAIRS = 512  # edges that are scored at once, by the diagonal of one product
 
 
 @dataclass(frozen=True)
@@ -131,17 +133,20 @@ class GraphEmbedding:
 
         All questions ask for entities of one type, whose K entities are scored; see `answers`.
         """
-        relation = np.asarray(relation)
-        rows = self.answers(relation[0], side)
+        rows = self.answers(int(relation[0]), side)
         candidates = torch.from_numpy(self.matrix[rows.start : rows.stop])
-        vectors = torch.from_numpy(self.matrix[np.asarray(given)])
-        query = torch.empty_like(vectors)
         with torch.no_grad():
-            for operator, table in self.tables.items():
-                mine = np.flatnonzero(self._classes.operator_of[relation] == operator)
-                asked = torch.from_numpy(self._classes.row_of[relation[mine]] + side * table.half)
-                query[mine] = OPERATORS[operator].forward(vectors[mine], torch.from_numpy(table.weight), asked)
-            return COMPARATORS[self.config.comparator].forward(query, candidates)
+            return COMPARATORS[self.config.comparator].forward(self._queries(given, relation, side), candidates)
+
+    def _queries(self, given: np.ndarray, relation: np.ndarray, side: int) -> torch.Tensor:
+        """(B, D) what candidates are compared with."""
+        vectors = torch.from_numpy(self.matrix[np.asarray(given)])
+        query, relation = torch.empty_like(vectors), np.asarray(relation)
+        for operator, table in self.tables.items():
+            mine = np.flatnonzero(self._classes.operator_of[relation] == operator)
+            asked = torch.from_numpy(self._classes.row_of[relation[mine]] + side * table.half)
+            query[mine] = OPERATORS[operator].forward(vectors[mine], torch.from_numpy(table.weight), asked)
+        return query
 
     def answers(self, relation: int, side: int) -> range:
         """The entities that could be a relation's tail (`TAILS`) or head."""
@@ -181,17 +186,52 @@ class GraphEmbedding:
         ranked = (i for i in np.argsort(-scores, kind="stable").tolist() if i not in known)
         return [(self.graph.entities[could.start + i], float(scores[i])) for i in itertools.islice(ranked, k)]
 
-    def evaluate(self, split: str = "test", *, filtered: bool = True) -> Ranking:
-        """The `Ranking` of a split's edges; filtered by the edges of all splits unless told otherwise.
+    def ranks(self, split: str = "test", *, filtered: bool = True) -> Ranks:
+        """Where the true entities of a split's edges stand; filtered by the edges of all splits unless told otherwise.
 
         Raises:
             UserError: the graph has no such split.
         """
-        if split not in self.graph.edges:
-            raise UserError(f"the graph has no {split!r} edges: {nearest(split, self.graph.edges)}")
         graph = self.graph
+        if split not in graph.edges:
+            raise UserError(f"the graph has no {split!r} edges: {nearest(split, graph.edges)}")
         known = graph.all_edges() if filtered else None
-        return Ranking.of(rank(self.score, graph.edges[split], known, len(graph.entities), self.answers))
+        return rank(self.score, graph.edges[split], known, len(graph.entities), self.answers)
+
+    def evaluate(self, split: str = "test", *, filtered: bool = True) -> Ranking:
+        """The `Ranking` of a split's edges; see `ranks`."""
+        return Ranking.of(self.ranks(split, filtered=filtered))
+
+    def classify_triples(self, seed: int = 0) -> TripleClassification:
+        """How well true edges of the split test are told from false ones, with thresholds from valid.
+
+        Raises:
+            UserError: the graph lacks one of the splits.
+        """
+        graph, generator, pairs = self.graph, np.random.default_rng(seed), []
+        for split in ("valid", "test"):
+            if split not in graph.edges:
+                raise UserError(
+                    f"triple classification wants valid and test edges, there are only {list(graph.edges)}"
+                )
+            sizes = len(graph.entities), len(graph.relations)
+            edges = graph.edges[split]
+            false, whole = false_edges(edges, graph.all_edges(), *sizes, self.answers, generator)
+            pairs.append((edges[whole], false))
+        return classify(self.score_edges, *pairs)
+
+    def score_edges(self, edges: np.ndarray) -> np.ndarray:
+        """(E,) the mean of an edge's two scores, as an answer of its tail's and of its head's question; (E, 3)."""
+        total = np.zeros(len(edges))
+        with torch.no_grad():
+            for start in range(0, len(edges), PAIRS):
+                part = edges[start : start + PAIRS]
+                for side, given, answer in ((TAILS, 0, 2), (HEADS, 2, 0)):
+                    query = self._queries(part[:, given], part[:, 1], side)
+                    answers = torch.from_numpy(self.matrix[part[:, answer]])
+                    scores = COMPARATORS[self.config.comparator].forward(query, answers).diagonal()
+                    total[start : start + len(part)] += scores.numpy() / 2
+        return total
 
     @property
     def entities(self) -> Entities:

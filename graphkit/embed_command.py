@@ -43,6 +43,10 @@ class EvaluateArguments:
     """run folder, or its vectors/"""
     split: str = "test"
     """which edges: train, valid or test"""
+    by_relation: bool = False
+    """a table of each relation's figures, its tails' and its heads'"""
+    triples: bool = False
+    """also tell true edges from false ones, with thresholds from the split valid"""
 
 
 def parse_arguments(words: Sequence[str], prog: str) -> EmbedArguments | EvaluateArguments:
@@ -107,16 +111,29 @@ def embed(arguments: EmbedArguments) -> int:
 def evaluate(arguments: EvaluateArguments) -> int:
     """Rank a split's edges with a run's vectors."""
     from graphkit.embed import GraphEmbedding
+    from graphkit.evaluation import Ranking, by_relation
 
     embedding = GraphEmbedding.load(arguments.run)
-    ranking = embedding.evaluate(arguments.split)
+    ranks = embedding.ranks(arguments.split)
     raw = embedding.evaluate(arguments.split, filtered=False)
-    print(_line(arguments.split, ranking, raw))
+    print(_line(arguments.split, Ranking.of(ranks), raw))
+    if arguments.by_relation:
+        rows = by_relation(ranks, embedding.graph.edges[arguments.split], embedding.graph.relations)
+        width = min(max(len(row.relation) for row in rows), 60)
+        print(f"\n{'relation':{width}}  {'edges':>7}  {'MRR':>6}  {'tails':>6}  {'heads':>6}  {'@10':>6}  {'AUC':>6}")
+        for row in rows:
+            figures = row.both.mrr, row.tails.mrr, row.heads.mrr, row.both.hits_10, row.both.auc
+            name = row.relation if len(row.relation) <= width else "…" + row.relation[1 - width :]
+            print(f"{name:{width}}  {row.edges:7,}  " + "  ".join(f"{figure:6.4f}" for figure in figures))
+    if arguments.triples:
+        found = embedding.classify_triples()
+        print(f"triples: {found.accuracy:.4f} of {found.edges:,} told right, AUC {found.auc:.4f}")
     return 0
 
 
 def _line(split: str, ranking: Ranking, raw: Ranking) -> str:
     return (
         f"{split}: filtered MRR {ranking.mrr:.4f}, Hits@1 {ranking.hits_1:.4f}, @3 {ranking.hits_3:.4f}, "
-        f"@10 {ranking.hits_10:.4f}, mean rank {ranking.mr:,.0f}; raw MRR {raw.mrr:.4f} ({ranking.queries:,} asked)"
+        f"@10 {ranking.hits_10:.4f}, mean rank {ranking.mr:,.0f}, AUC {ranking.auc:.4f}; raw MRR {raw.mrr:.4f} "
+        f"({ranking.questions:,} asked)"
     )

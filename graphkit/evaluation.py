@@ -9,9 +9,9 @@ an equal, not as a worse one: vectors that diverged earn nothing by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,13 +26,29 @@ Scorer = Callable[[np.ndarray, np.ndarray, int], torch.Tensor]
 CHUNK_BYTES = 64 * 2**20  # of scores at once: a chunk of B queries is a (B, N) matrix
 
 
+class Ranks(NamedTuple):
+    """Of Q questions: first the tails asked for, then the heads, each in the edges' order.
+
+    Attributes:
+        rank: (Q,) float64 ranks of the true entities, 1 the best. among: (Q,) int64 how many were ranked.
+    """
+
+    rank: np.ndarray
+    among: np.ndarray
+
+    def of(self, which: np.ndarray) -> Ranks:
+        """Those of some questions."""
+        return Ranks(self.rank[which], self.among[which])
+
+
 @dataclass(frozen=True)
 class Ranking:
-    """Figures of one ranking, both sides of Q/2 edges: Q queries.
+    """Figures of the ranks of Q questions.
 
     Attributes:
         mrr: mean reciprocal rank. mr: mean rank. hits_1, hits_3, hits_10: share of ranks up to that.
-        queries: Q.
+        auc: how often the true entity is before another one, ties by half (the area under the ROC curve, question by
+            question). questions: Q.
     """
 
     mrr: float
@@ -40,17 +56,41 @@ class Ranking:
     hits_1: float
     hits_3: float
     hits_10: float
-    queries: int
+    auc: float
+    questions: int
 
     @classmethod
-    def of(cls, ranks: np.ndarray) -> Ranking:
-        """From ranks (Q,), 1 the best."""
-        hits_1, hits_3, hits_10 = (float((ranks <= k).mean()) for k in (1, 3, 10))
-        return cls(float((1.0 / ranks).mean()), float(ranks.mean()), hits_1, hits_3, hits_10, len(ranks))
+    def of(cls, ranks: Ranks) -> Ranking:
+        """From ranks, of one question at least."""
+        rank, others = ranks.rank, ranks.among - 1
+        hits_1, hits_3, hits_10 = (float((rank <= k).mean()) for k in (1, 3, 10))
+        ahead = np.where(others > 0, 1.0 - (rank - 1.0) / np.maximum(others, 1), 0.5)
+        mean = float((1.0 / rank).mean()), float(rank.mean())
+        return cls(*mean, hits_1, hits_3, hits_10, float(ahead.mean()), len(rank))
 
     def as_row(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
+
+
+class RelationRanking(NamedTuple):
+    """Figures of one relation: the edges it has, their tails asked for, their heads, and both."""
+
+    relation: str
+    edges: int
+    tails: Ranking
+    heads: Ranking
+    both: Ranking
+
+
+def by_relation(ranks: Ranks, edges: np.ndarray, names: Sequence[str]) -> list[RelationRanking]:
+    """The figures of each relation that occurs in edges (E, 3), the commonest first."""
+    found = []
+    for relation in np.unique(edges[:, 1]):
+        mine = np.flatnonzero(edges[:, 1] == relation)
+        sides = [Ranking.of(ranks.of(which)) for which in (mine, mine + len(edges), np.r_[mine, mine + len(edges)])]
+        found.append(RelationRanking(names[relation], len(mine), *sides))
+    return sorted(found, key=lambda row: (-row.edges, row.relation))
 
 
 def rank(
@@ -59,7 +99,7 @@ def rank(
     known: np.ndarray | None,
     entities: int,
     answers: Callable[[int, int], range] | None = None,
-) -> np.ndarray:
+) -> Ranks:
     """The ranks of the true entities.
 
     Args:
@@ -69,9 +109,6 @@ def rank(
             for the raw one.
         entities: N.
         answers: (relation, side) -> the K entities that could be missing; None: all N.
-
-    Returns:
-        (2·E,) float64: first the tails asked for, then the heads.
 
     Raises:
         UserError: a true entity's score is not finite.
@@ -83,7 +120,7 @@ def rank(
         match_shape(known, -1, 3, name="known")
         relations = max(relations, int(known[:, 1].max(initial=0)) + 1)
         found = KnownAnswers(np.concatenate([known, edges]), relations, entities)
-    ranks = np.empty(2 * len(edges))
+    ranks, among = np.empty(2 * len(edges)), np.empty(2 * len(edges), np.int64)
     for side in (TAILS, HEADS):
         given, missing = (0, 2) if side == TAILS else (2, 0)
         ranges = [range(entities) if answers is None else answers(r, side) for r in range(relations)]
@@ -101,8 +138,12 @@ def rank(
                 if found is not None:
                     others = found.of(part[:, given], part[:, 1] + side * relations)
                     others = others[0], others[1] - could.start
-                ranks[at + side * len(edges)] = _ranked(scores, part[:, missing] - could.start, others)
-    return ranks
+                where = at + side * len(edges)
+                ranks[where] = _ranked(scores, part[:, missing] - could.start, others)
+                among[where] = len(could)
+                if others is not None:  # the true one is known, and ranked
+                    among[where] -= np.bincount(others[0], minlength=len(part)) - 1
+    return Ranks(ranks, among)
 
 
 def _ranked(scores: np.ndarray, column: np.ndarray, others: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:

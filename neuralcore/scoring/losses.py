@@ -138,7 +138,9 @@ def _ranking(scores: Scores, answers: Answers, margin: float = 1.0) -> torch.Ten
     own = scores[answers.question, answers.column]
     violation = (margin - own[:, None] + _negatives(scores, answers)[answers.question]).clamp_min(0.0)
     if answers.known is None:
-        violation = violation.index_put((torch.arange(len(own)), answers.column), own.new_zeros(()))
+        violation = violation.index_put(
+            (torch.arange(len(own), device=own.device), answers.column), own.new_zeros(())
+        )
     return answers.weight * violation.sum(1) / _count(scores, answers)
 
 

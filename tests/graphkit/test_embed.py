@@ -16,7 +16,7 @@ from graphkit.cli import main
 from graphkit.edge_trainer import EdgeTrainer
 from graphkit.embed import GraphEmbedding
 from graphkit.embed_config import EmbedConfig
-from graphkit.evaluation import HEADS, TAILS, Ranking, rank
+from graphkit.evaluation import HEADS, TAILS, Ranking, Ranks, by_relation, rank
 from graphkit.graph import Graph
 from neuralcore.errors import UserError
 from neuralcore.scoring.operators import OPERATORS
@@ -50,14 +50,24 @@ def test_ranks_by_hand_with_ties_and_filter() -> None:
         # The tails of entities 0 and 1; the heads are scored so that the true one is alone at the top.
         return scores[given] if side == TAILS else torch.eye(4)[[0, 1]]
 
-    raw = rank(score, edges, None, 4)
+    raw = rank(score, edges, None, 4).rank
     # 0.5 against 0.9, 0.5, 0.1: one better, one equal -> 2.5. All equal: 1 + 3/2.
     assert raw.tolist() == [2.5, 2.5, 1.0, 1.0]
     filtered = rank(score, edges, known, 4)
-    assert filtered.tolist() == [1.5, 2.0, 1.0, 1.0]  # entity 1 left out; entity 0 left out
+    assert filtered.rank.tolist() == [1.5, 2.0, 1.0, 1.0]  # entity 1 left out; entity 0 left out
+    assert filtered.among.tolist() == [3, 3, 4, 4]
     ranking = Ranking.of(filtered)
     assert ranking.mrr == pytest.approx((1 / 1.5 + 1 / 2 + 1 + 1) / 4)
-    assert (ranking.hits_1, ranking.hits_3, ranking.mr, ranking.queries) == (0.5, 1.0, 1.375, 4)
+    assert (ranking.hits_1, ranking.hits_3, ranking.mr, ranking.questions) == (0.5, 1.0, 1.375, 4)
+    # Of two others a half is behind, of two again (all three alike) a half, and then all three each time.
+    assert ranking.auc == pytest.approx((0.75 + 0.5 + 1 + 1) / 4)
+    both = Ranks(np.array([1.0, 3.0, 2.0, 6.0]), np.array([5, 5, 5, 6]))
+    rows = by_relation(both, np.array([[0, 1, 2], [0, 0, 2]]), ["a", "b"])
+    assert [(row.relation, row.edges, row.tails.mr, row.heads.mr, row.both.mr) for row in rows] == [
+        ("a", 1, 3.0, 6.0, 4.5),
+        ("b", 1, 1.0, 2.0, 1.5),
+    ]
+    assert rows[0].heads.auc == 0.0
 
 
 @pytest.mark.parametrize("operator", ["translation", "complex_diagonal"])
@@ -81,7 +91,7 @@ def test_ranks_against_brute_force(operator: str) -> None:
                     equal += scores[other] == scores[true]
                 expected[filtered].append(1 + better + equal / 2)
     for filtered, ranks in expected.items():
-        found = rank(embedding.score, edges, graph.all_edges() if filtered else None, count)
+        found = rank(embedding.score, edges, graph.all_edges() if filtered else None, count).rank
         # A batch's matrix product rounds otherwise than a single row's: near-ties may swap.
         np.testing.assert_allclose(found, ranks, atol=1.0)
         assert np.mean(found == ranks) > 0.9
@@ -197,8 +207,8 @@ def test_scores_that_are_no_numbers_earn_nothing() -> None:
     with pytest.raises(UserError, match="not finite"):
         rank(score, np.array([[0, 0, 1]]), edges, 4)
     # Two scores of NaN are two ties, not two that are beaten: 1 + 2/2, then as the head 1 + 1 + 2/2.
-    assert rank(score, edges, edges, 4).tolist() == [2.0, 3.0]
-    assert rank(score, edges, np.array([[3, 0, 0], [3, 0, 2], [3, 0, 2]]), 4).tolist() == [1.5, 3.0]
+    assert rank(score, edges, edges, 4).rank.tolist() == [2.0, 3.0]
+    assert rank(score, edges, np.array([[3, 0, 0], [3, 0, 2], [3, 0, 2]]), 4).rank.tolist() == [1.5, 3.0]
 
 
 def test_going_on_equals_never_stopping(tmp_path: Path) -> None:

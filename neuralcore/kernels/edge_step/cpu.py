@@ -56,7 +56,7 @@ def edge_step(
     x, w, s = (torch.from_numpy(table) for table in (entities, relations, relation_state))
     pool = x if candidates is None else x.index_select(0, torch.from_numpy(candidates))
     answers = answers.each(torch.from_numpy)
-    parts = list(parts_of(torch.from_numpy(given), torch.from_numpy(asked), answers))
+    parts = list(parts_of(torch.from_numpy(given), torch.from_numpy(asked), answers, PART))
     rows = torch.unique(torch.from_numpy(asked))
     loss, of_given, of_pool, of_relations = 0.0, [], None, torch.zeros(len(rows), w.shape[1])
     # Summed in order, part by part: whichever thread was first.
@@ -82,18 +82,18 @@ def edge_step(
     return loss
 
 
-def parts_of(given: torch.Tensor, asked: torch.Tensor, answers: Answers) -> Iterator[Part]:
-    """The questions cut into parts of PART."""
-    bounds = torch.arange(0, len(given) + PART, PART)
+def parts_of(given: torch.Tensor, asked: torch.Tensor, answers: Answers, size: int) -> Iterator[Part]:
+    """The questions cut into parts of a size."""
+    bounds = torch.arange(0, len(given) + size, size, device=given.device)
     cuts = torch.searchsorted(answers.question, bounds).tolist()
     known_cuts = cuts if answers.known is None else torch.searchsorted(answers.known[0], bounds).tolist()
-    for i, start in enumerate(range(0, len(given), PART)):
+    for i, start in enumerate(range(0, len(given), size)):
         mine, known = slice(cuts[i], cuts[i + 1]), answers.known
         if known is not None:
             left = slice(known_cuts[i], known_cuts[i + 1])
             known = known[0][left] - start, known[1][left]
         local = Answers(answers.question[mine] - start, answers.column[mine], answers.weight[mine], known)
-        yield Part(given[start : start + PART], asked[start : start + PART], local)
+        yield Part(given[start : start + size], asked[start : start + size], local)
 
 
 def gradients(x: torch.Tensor, w: torch.Tensor, pool: torch.Tensor, part: Part, scoring: Scoring) -> Gradients:
@@ -108,10 +108,10 @@ def gradients(x: torch.Tensor, w: torch.Tensor, pool: torch.Tensor, part: Part, 
     of_query, of_pool = comparator.backward(query, pool, kept, of_scores)
     of_given, of_weights = operator.backward(given, weights, asked, of_query)
     if scoring.n3 or scoring.l2:
-        times = torch.zeros(len(given)).index_add_(0, part.answers.question, part.answers.weight)
+        times = torch.zeros(len(given), device=given.device).index_add_(0, part.answers.question, part.answers.weight)
         of_given = of_given + times[:, None] * regulariser_gradient(given, operator.complex, scoring.n3, scoring.l2)
         if not operator.bounded:
-            times = torch.zeros(len(relations)).index_add_(0, asked, times)
+            times = torch.zeros(len(relations), device=given.device).index_add_(0, asked, times)
             of_weights += times[:, None] * regulariser_gradient(weights, operator.complex, scoring.n3, scoring.l2)
     return Gradients(float(losses.sum()), of_given, of_pool, relations, of_weights)
 
