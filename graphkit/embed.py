@@ -187,7 +187,7 @@ class GraphEmbedding:
         return [(self.graph.entities[could.start + i], float(scores[i])) for i in itertools.islice(ranked, k)]
 
     def ranks(self, split: str = "test", *, filtered: bool = True) -> Ranks:
-        """Where the true entities of a split's edges stand; filtered by the edges of all splits unless told otherwise.
+        """Where a split's true entities stand; filtered by the edges of all splits, unless told otherwise.
 
         Raises:
             UserError: the graph has no such split.
@@ -211,9 +211,7 @@ class GraphEmbedding:
         graph, generator, pairs = self.graph, np.random.default_rng(seed), []
         for split in ("valid", "test"):
             if split not in graph.edges:
-                raise UserError(
-                    f"triple classification wants valid and test edges, there are only {list(graph.edges)}"
-                )
+                raise UserError(f"triples are told apart by valid and test edges, there are only {list(graph.edges)}")
             sizes = len(graph.entities), len(graph.relations)
             edges = graph.edges[split]
             false, whole = false_edges(edges, graph.all_edges(), *sizes, self.answers, generator)
