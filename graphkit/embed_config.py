@@ -42,8 +42,9 @@ class EmbedConfig:
         "complex_diagonal"
     )
     """what a relation does to an entity's vector"""
-    comparator: Literal["dot", "cos", "l2", "squared_l2"] = "dot"
-    """how alike the result and a candidate are"""
+    comparator: Literal["dot", "cos", "l2", "squared_l2", "poincare"] = "dot"
+    """how alike the result and a candidate are; poincare is hyperbolic distance, for trees, with the operator
+    identity and an --init-scale of about 0.001"""
     loss: Literal["softmax", "logistic", "ranking"] = "softmax"
     """of the true candidate's score among its negatives'"""
     margin: float | None = None
@@ -96,6 +97,8 @@ class EmbedConfig:
             raise ValueError(f"margin must be above 0, got {self.margin}")
         if self.operator in ("complex_diagonal", "rotation") and self.dimension % 2:
             raise ValueError(f"{self.operator} needs an even dimension, got {self.dimension}")
+        if self.comparator == "poincare" and self.operator != "identity":
+            raise ValueError(f"poincare needs the operator identity, not {self.operator}, which leaves the unit ball")
         if self.slots < 2:
             raise ValueError(f"slots must be 2 or more, got {self.slots}: an edge has two ends")
         if self.all_negatives and (self.negatives, self.frequent_negatives) != (type(self).negatives, 0):

@@ -3,6 +3,7 @@ product.
 
     dot          q · c                    cos      q · c / (|q| |c|)
     squared_l2   -|q - c|²                l2       -|q - c|
+    poincare     -arcosh(1 + 2 |q - c|² / ((1 - |q|²) (1 - |c|²))), for vectors shorter than 1
 
 Distances are expanded, |q - c|² = |q|² - 2 q·c + |c|², so nothing of size B x K x D is ever made.
 
@@ -19,14 +20,21 @@ import torch
 from torch.nn.functional import normalize
 
 Matrix = torch.Tensor
+EDGE = 1e-5  # of the unit ball: how near vectors come to it (Nickel & Kiela, eq. 5)
+NEAR = 1e-6  # arcosh(1 + this) = .0014 is the least hyperbolic distance: below it is rounding
 TINY = 1e-9  # under the root of a distance: its gradient at zero is finite
 
 
 class Comparator(NamedTuple):
-    """One of those above."""
+    """One of those above.
+
+    Attributes:
+        ball: whether vectors live in the unit ball, with the Poincaré metric; see `ball_scale` and `into_ball`.
+    """
 
     forward: Callable[[Matrix, Matrix], Matrix]
     backward: Callable[[Matrix, Matrix, Matrix, Matrix], tuple[Matrix, Matrix]]
+    ball: bool = False
 
 
 def _dot(q: Matrix, c: Matrix) -> Matrix:
@@ -71,9 +79,49 @@ def _l2_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix) -> tuple[Matrix, M
     return _squared_l2_backward(q, c, s, ds.div_(s).mul_(-0.5))  # s = -sqrt(TINY - z): ds/dz = -1 / (2 s)
 
 
+def _margins(x: Matrix) -> Matrix:
+    """(B, 1): 1 - |x|², how far from the ball's edge, and never 0."""
+    return (1.0 - x.square().sum(1, keepdim=True)).clamp_min(EDGE)
+
+
+def _poincare(q: Matrix, c: Matrix) -> Matrix:
+    """The distance of hyperbolic space (Nickel & Kiela 2017, https://arxiv.org/abs/1705.08039, eq. 1), negative."""
+    z = (-2.0 * _squared_l2(q, c) / (_margins(q) * _margins(c).T)).clamp_min(NEAR)
+    return -torch.log1p(z + (z * (z + 2.0)).sqrt())  # arcosh(1 + z)
+
+
+def _poincare_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix) -> tuple[Matrix, Matrix]:
+    of_q, of_c, squares = _margins(q), _margins(c), -_squared_l2(q, c)
+    z = 2.0 * squares / (of_q * of_c.T)
+    # d arcosh(1 + z) / dz = 1 / sqrt(z (z + 2)); who is that near has no direction to go, but rounding's.
+    of_z = torch.where(z > NEAR, -ds / (z * (z + 2.0)).clamp_min(NEAR).sqrt(), 0.0)
+    of_squares = 2.0 * of_z / (of_q * of_c.T)
+    dq, dc = _squared_l2_backward(q, c, s, -of_squares)
+    # By the margins: z is inversely as each, and a margin's own derivative is -2 x.
+    dq += 2.0 * q * ((of_z * z).sum(1, keepdim=True) / of_q)
+    dc += 2.0 * c * ((of_z * z).sum(0)[:, None] / of_c)
+    return dq, dc
+
+
+def ball_scale(x: Matrix) -> Matrix:
+    """(B, 1) the root of the inverse metric, (1 - |x|²) / 2.
+
+    Times it, a gradient is as long as the Riemannian one; times it again, a step of that length is one in coordinates
+    (Bécigneul & Ganea 2019, https://arxiv.org/abs/1810.00760: Riemannian Adagrad, a row being a manifold).
+    """
+    return _margins(x) / 2.0
+
+
+def into_ball(x: Matrix) -> Matrix:
+    """Vectors (B, D) that have left the ball are put back just inside its edge."""
+    length = x.norm(dim=1, keepdim=True)
+    return x * torch.clamp((1.0 - EDGE) / length.clamp_min(EDGE), max=1.0)
+
+
 COMPARATORS: dict[str, Comparator] = {
     "dot": Comparator(_dot, _dot_backward),
     "cos": Comparator(_cos, _cos_backward),
     "squared_l2": Comparator(_squared_l2, _squared_l2_backward),
     "l2": Comparator(_l2, _l2_backward),
+    "poincare": Comparator(_poincare, _poincare_backward, ball=True),
 }

@@ -287,6 +287,27 @@ def test_types_by_command(here: Path, capfd: pytest.CaptureFixture[str]) -> None
     assert "q.toml:8: unknown key 'wieght': did you mean 'weight'" in capfd.readouterr().err
 
 
+def test_a_tree_in_the_hyperbolic_plane() -> None:
+    """What has many descendants comes to lie in the middle, and each under its ancestors (Nickel & Kiela 2017)."""
+    count, edges = (3**5 - 1) // 2, []
+    depth = np.zeros(count, int)
+    for node in range(1, count):
+        depth[node], above = depth[(node - 1) // 3] + 1, node
+        while above:
+            above = (above - 1) // 3
+            edges.append((node, 0, above))
+    graph = Graph.of([f"n{i}" for i in range(count)], ["is_a"], np.array(edges))
+    settings = {"operator": "identity", "comparator": "poincare", "init_scale": 1e-3, "dimension": 3}
+    model = GraphEmbedding(graph, SMALL, batch_size=50, negatives=50, **settings).fit(60)
+    length = np.linalg.norm(model.matrix, axis=1)
+    assert length.max() < 1.0
+    means = [length[depth == level].mean() for level in range(4)]
+    assert means == sorted(means)
+    assert length[0] < 0.3 < 0.75 < length[depth == 4].mean()
+    with pytest.raises(ValueError, match="poincare needs the operator identity"):
+        EmbedConfig(comparator="poincare")
+
+
 @pytest.mark.faults
 def test_kill_9_between_and_within_visits(here: Path, finish_despite_kills: Callable) -> None:
     graph = random_graph(edges=2000)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from neuralcore.scoring.comparators import COMPARATORS
+from neuralcore.scoring.comparators import COMPARATORS, into_ball
 from neuralcore.scoring.losses import LOSSES, Answers
 from neuralcore.scoring.operators import OPERATORS, regulariser, regulariser_gradient
 
@@ -91,10 +91,25 @@ def test_comparators_by_hand(name: str, expected: list[list[float]]) -> None:
     torch.testing.assert_close(COMPARATORS[name].forward(q, c), torch.tensor(expected), atol=1e-4, rtol=0)
 
 
+def test_hyperbolic_distance_by_hand() -> None:
+    """From the middle it is 2 artanh |c|, and along a line it adds up."""
+    q, c = torch.tensor([[0.0, 0.0], [0.3, 0.0]]), torch.tensor([[0.6, 0.0], [0.0, -0.8]])
+    found = COMPARATORS["poincare"].forward(q, c)
+    torch.testing.assert_close(found[0], torch.tensor([-2 * math.atanh(0.6), -2 * math.atanh(0.8)]))
+    assert float(found[1, 0]) == pytest.approx(2 * math.atanh(0.3) - 2 * math.atanh(0.6), rel=1e-5)
+
+
+def test_what_left_the_ball_is_put_back() -> None:
+    x = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]])
+    torch.testing.assert_close(into_ball(x), torch.tensor([[0.6, 0.8], [0.3, 0.4], [0.0, 0.0]]), atol=1e-4, rtol=0)
+    assert float(into_ball(x).norm(dim=1).max()) < 1.0
+
+
 @pytest.mark.parametrize("name", COMPARATORS)
 def test_comparators_derivatives(name: str) -> None:
     generator = torch.Generator().manual_seed(1)
-    q, c = (torch.randn(n, 6, generator=generator, dtype=torch.float64, requires_grad=True) for n in (5, 7))
+    scale = 0.15 if COMPARATORS[name].ball else 1.0
+    q, c = ((scale * torch.randn(n, 6, generator=generator, dtype=torch.float64)).requires_grad_() for n in (5, 7))
     ds = torch.randn(5, 7, generator=generator, dtype=torch.float64)
     scores = COMPARATORS[name].forward(q, c)
     expected = torch.autograd.grad(scores, (q, c), ds)

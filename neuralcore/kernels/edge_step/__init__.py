@@ -11,7 +11,8 @@ s = comparator(q, x_candidate):
 with the cubes and squares summed over the numbers of a vector, each weighted as its answer is (Lacroix et al. 2018,
 eq. 4; a rotation's angles are left alone). Then every row of entities that took part makes a step of row-wise Adagrad
 by its summed gradient (op `row_adagrad`), and every relation asked a step of Adagrad by number. Formulas:
-`neuralcore.scoring`.
+`neuralcore.scoring`. With the comparator poincare, whose entities live in the unit ball, gradients and steps of
+entities are Riemannian ones, and who has left the ball is put back.
 
 Axes: N entities of D numbers, S relations of W numbers, B questions, K candidates, A answers.
 """

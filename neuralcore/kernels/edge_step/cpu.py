@@ -6,6 +6,7 @@ matrix products, one exponential a score, and nothing else of the block's size.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import torch
 
 from neuralcore.kernels.edge_step import EPSILON, Scoring
 from neuralcore.kernels.row_adagrad.cpu import row_adagrad
-from neuralcore.scoring.comparators import COMPARATORS
+from neuralcore.scoring.comparators import COMPARATORS, ball_scale, into_ball
 from neuralcore.scoring.losses import LOSSES, Answers
 from neuralcore.scoring.operators import OPERATORS, regulariser_gradient
 
@@ -75,7 +76,8 @@ def edge_step(
     else:
         stepped = torch.cat([stepped, torch.from_numpy(candidates)])
         gradient = torch.cat([gradient, of_pool])
-    row_adagrad(entities, entity_state, stepped.numpy(), gradient.numpy(), learning_rate, EPSILON)
+    with in_ball(x, stepped, gradient, scoring):
+        row_adagrad(entities, entity_state, stepped.numpy(), gradient.numpy(), learning_rate, EPSILON)
     squares = s[rows] + of_relations.square()
     s[rows] = squares
     w[rows] -= of_relations.div_(squares.sqrt_().add_(EPSILON)).mul_(learning_rate)
@@ -114,6 +116,19 @@ def gradients(x: torch.Tensor, w: torch.Tensor, pool: torch.Tensor, part: Part, 
             times = torch.zeros(len(relations), device=given.device).index_add_(0, asked, times)
             of_weights += times[:, None] * regulariser_gradient(weights, operator.complex, scoring.n3, scoring.l2)
     return Gradients(float(losses.sum()), of_given, of_pool, relations, of_weights)
+
+
+@contextlib.contextmanager
+def in_ball(x: torch.Tensor, rows: torch.Tensor, gradient: torch.Tensor, scoring: Scoring) -> Iterator[None]:
+    """Around an optimiser's step on some rows of x (a row may be there twice): it becomes Riemannian, if need be."""
+    if not COMPARATORS[scoring.comparator].ball:
+        yield
+        return
+    before = x.index_select(0, rows)
+    scale = ball_scale(before)
+    gradient.mul_(scale)
+    yield
+    x[rows] = into_ball(before + scale * (x.index_select(0, rows) - before))
 
 
 def regularise_answers(of_pool: torch.Tensor, pool: torch.Tensor, answers: Answers, scoring: Scoring) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from neuralcore.kernels.edge_step import EPSILON, Scoring
-from neuralcore.kernels.edge_step.cpu import gradients, parts_of, regularise_answers
+from neuralcore.kernels.edge_step.cpu import gradients, in_ball, parts_of, regularise_answers
 from neuralcore.kernels.row_adagrad.cuda import COMPILE_SIGNATURES, row_adagrad
 from neuralcore.scoring.losses import Answers
 
@@ -51,7 +51,8 @@ def edge_step(
         regularise_answers(of_pool, pool, answers, scoring)
     stepped = torch.arange(len(entities), device=entities.device) if candidates is None else candidates
     stepped, gradient = torch.cat([given, stepped]), torch.cat([*of_given, of_pool])
-    row_adagrad(entities, entity_state, stepped, gradient, learning_rate, EPSILON)
+    with in_ball(entities, stepped, gradient, scoring):
+        row_adagrad(entities, entity_state, stepped, gradient, learning_rate, EPSILON)
     squares = relation_state[rows] + of_relations.square()
     relation_state[rows] = squares
     relations[rows] -= learning_rate * of_relations / (squares.sqrt() + EPSILON)

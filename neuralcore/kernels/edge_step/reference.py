@@ -10,7 +10,7 @@ import torch
 
 from neuralcore.kernels.edge_step import EPSILON, Scoring
 from neuralcore.kernels.row_adagrad import row_adagrad
-from neuralcore.scoring.comparators import COMPARATORS
+from neuralcore.scoring.comparators import COMPARATORS, ball_scale, into_ball
 from neuralcore.scoring.losses import LOSSES, Answers
 from neuralcore.scoring.operators import OPERATORS, regulariser
 
@@ -49,15 +49,16 @@ def edge_step(
     of_x, of_w = torch.autograd.grad(loss + regular, (x, w), materialize_grads=True)
 
     stepped = torch.cat([given_rows, pool]).unique().numpy()
+    before, gradient = torch.from_numpy(entities[stepped]), of_x[stepped]
+    ball = COMPARATORS[scoring.comparator].ball
+    if ball:
+        gradient = gradient * ball_scale(before)
     row_adagrad(
-        entities,
-        entity_state,
-        stepped,
-        of_x.numpy()[stepped],
-        learning_rate,
-        epsilon=EPSILON,
-        implementation="reference",
+        entities, entity_state, stepped, gradient.numpy(), learning_rate, epsilon=EPSILON, implementation="reference"
     )
+    if ball:
+        step = torch.from_numpy(entities[stepped]) - before
+        entities[stepped] = into_ball(before + ball_scale(before) * step).numpy()
     rows = np.unique(asked)
     gradient = of_w.numpy()[rows]
     relation_state[rows] += gradient**2

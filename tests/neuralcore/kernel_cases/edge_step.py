@@ -23,6 +23,8 @@ SIZES = [
     (20, 5, 9, 12, "linear", "cos", "logistic", True),
     (20, 5, 9, 12, "affine", "dot", "softmax", False),
     (20, 5, 1, 1, "identity", "cos", "softmax", True),
+    (40, 5, 30, 25, "identity", "poincare", "softmax", False),
+    (30, 3, 20, 0, "identity", "poincare", "ranking", False),
 ]
 TOLERANCE = {"rtol": 2e-3, "atol": 2e-5}  # float32; the first Adagrad step divides by the gradient's own size
 
@@ -32,6 +34,10 @@ def make_case(size: Any, rng: np.random.Generator) -> tuple[tuple[Any, ...], dic
     count, dimension, questions, candidates, operator, comparator, loss, filtered = size
     width = OPERATORS[operator].width(dimension)
     entities = rng.normal(size=(count, dimension)).astype(np.float32)
+    if comparator == "poincare":  # inside the unit ball
+        entities *= rng.uniform(0.0, 0.97, (count, 1)).astype(np.float32) / np.linalg.norm(
+            entities, axis=1, keepdims=True
+        )
     relations = rng.normal(size=(5, width)).astype(np.float32)
     pool = rng.permutation(count)[:candidates] if candidates else None
     columns = candidates or count
