@@ -39,6 +39,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "perceptron": ("reference", "cpu"),
     "predecessors": ("reference", "cpu"),
     "q_learning": ("reference", "cpu", "cuda"),
+    "random_walks": ("reference", "cpu"),
     "returns": ("reference", "cpu", "cuda"),
     "rmsprop": ("reference", "cpu"),
     "row_adagrad": ("reference", "cpu", "cuda"),
