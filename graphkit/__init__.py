@@ -1,6 +1,7 @@
 """What embeds: text and graphs in, vectors that say what is like what out, and the search among them.
 
 words = WordVectors.train("corpus.txt", dimension=100)
+nodes = node2vec("edges.tsv", p=0.25, q=0.25)
 model = GraphEmbedding(Graph.read("edges.tsv"), operator="complex_diagonal").fit(epochs=20)
 SearchIndex.build(model.entities).search("new york times", k=10)
 """
@@ -10,15 +11,18 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-# class -> its module; loaded when first asked for, so `import graphkit` does not import torch
+# name -> its module; loaded when first asked for, so `import graphkit` does not import torch
 _CLASSES = {
     "WordVectors": "graphkit.word_vectors",
     "Graph": "graphkit.graph",
     "GraphEmbedding": "graphkit.embed",
     "SearchIndex": "graphkit.search",
+    "WalkGraph": "graphkit.walk_graph",
+    "classify_nodes": "graphkit.node_classification",
+    "node2vec": "graphkit.walks",
 }
 
-__all__ = ["Graph", "GraphEmbedding", "SearchIndex", "WordVectors"]
+__all__ = ["Graph", "GraphEmbedding", "SearchIndex", "WalkGraph", "WordVectors", "classify_nodes", "node2vec"]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,12 @@ COMMANDS = {
     "evaluate": Command(
         "graphkit.embed_command", "EvaluateArguments", "evaluate", "Measure a run's vectors on held-out edges"
     ),
+    "walk": Command(
+        "graphkit.walk_command", "WalkArguments", "walk", "Learn vectors of a graph's nodes from random walks over it"
+    ),
+    "classify": Command(
+        "graphkit.classify_command", "ClassifyArguments", "classify", "Tell the labels of nodes from their vectors"
+    ),
     "search": Command("graphkit.search_command", "SearchArguments", "search", "Find the names nearest to a name"),
 }
 

@@ -110,8 +110,8 @@ def named(words: str) -> list[str]:
 
 
 def frequent(vectors: WordVectors, count: int) -> list[str]:
-    """The commonest words of five letters and more, which are seldom the and of."""
-    return [word for word in vectors.words if len(word) >= 5][:count]
+    """The commonest words of five letters and more, which are seldom the and of; of nodes with short names any."""
+    return ([word for word in vectors.words if len(word) >= 5] or vectors.words)[:count]
 
 
 def neighbour_lines(vectors: WordVectors, shown: Sequence[str]) -> list[str]:
