@@ -116,20 +116,16 @@ class WalkGraph:
                 raise UserError(f"weights must be {len(rows):,} numbers above 0, one an edge")
         if not directed:
             rows = np.sort(rows, axis=1)
-        # A stable sort, so that weights add up in the same order on every machine.
-        keys, each = rows[:, 0] * count + rows[:, 1], weights
-        order = np.argsort(keys, kind="stable")
-        begins = np.flatnonzero(np.diff(keys[order], prepend=-1))
-        keys = keys[order][begins]
-        each = None if each is None else np.add.reduceat(each[order], begins)
+        keys, each = _sorted(rows[:, 0] * count + rows[:, 1], weights)
+        begins = np.flatnonzero(np.diff(keys, prepend=-1))
+        keys, each = keys[begins], None if each is None else np.add.reduceat(each, begins)
         loops = keys // count == keys % count
         single = len(keys)
         if not directed:
             other = ~loops
-            keys = np.concatenate([keys, keys[other] % count * count + keys[other] // count])
-            order = np.argsort(keys)
-            keys = keys[order]
-            each = None if each is None else np.concatenate([each, each[other]])[order]
+            back = keys[other] % count * count + keys[other] // count
+            both = None if each is None else np.concatenate([each, each[other]])
+            keys, each = _sorted(np.concatenate([keys, back]), both)
         offsets = np.searchsorted(keys, np.arange(count + 1, dtype=np.int64) * count)
         return cls(
             list(names),
@@ -169,6 +165,14 @@ class WalkGraph:
         )
         odd = "; ".join(f"{count:,} {what}" for count, what in counted if count)
         return f"{len(self.names):,} nodes, {self.edges:,} edges, {kind}" + (f" ({odd})" if odd else "")
+
+
+def _sorted(keys: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Both in the order of the keys; equal ones stay in theirs, so that weights add up alike on every machine."""
+    if weights is None:
+        return np.sort(keys), None
+    order = np.argsort(keys, kind="stable")
+    return keys[order], weights[order]
 
 
 def _read(path: Path, weighted: bool) -> tuple[list[str], np.ndarray, np.ndarray | None]:
