@@ -135,8 +135,8 @@ def report(rows: list[str], tables: list[tuple[WalkGraph, list[str]]], arguments
     speed = "\n\n".join(f"{graph}:\n\n{head}" + "\n".join(lines) for graph, lines in tables)
     return (
         "# Walks over graphs\n\n## Node classification on BlogCatalog\n\n"
-        "10,312 nodes, 333,983 undirected edges, 39 labels; F1 in percent at 10 % and at 50 % labelled nodes, mean ±\n"
-        f"standard deviation of {arguments.splits} random splits of one training (seed 0), and beside it what the "
+        "10,312 nodes, 333,983 undirected edges, 39 labels; F1 in percent at 10 % and at 50 % labelled nodes, mean\n"
+        f"± standard deviation of {arguments.splits} random splits of one training (seed 0), and beside it what the "
         "papers publish:\nDeepWalk (Perozzi et al. 2014, table 2), node2vec (Grover & Leskovec 2016, table 2, macro "
         "F1 at 50 % with\np = q = .25; it has no micro F1 in numbers). The protocol is theirs: logistic regression "
         "one against the rest, C = 1,\nthe vectors as they are, as many labels predicted as a node has.\n\n"

@@ -89,6 +89,24 @@ def test_a_user_walks_classifies_searches_and_saves(edges: Path, capsys: pytest.
     np.testing.assert_array_equal(WordVectors.load("again").matrix, before)
 
 
+def test_directed_weighted_and_further_nodes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """hub -> near or far, from where no edge leads back; alone is in no edge."""
+    Path("e.csv").write_text("hub,near,98\nhub,far,2\nhub,near,1\n")
+    Path("nodes.txt").write_text("alone\nhub\n")
+    flags = ["--directed", "--weighted", "--nodes", "nodes.txt", "--walks-per-node", "100", "--dimension", "4"]
+    assert main(["walk", "e.csv", *flags, "--run", "r"]) == 0
+    out = capsys.readouterr().out
+    assert "4 nodes, 2 edges, directed, weighted (1 named again, their weights added; 1 nodes without edges)" in out
+    vectors = WordVectors.load("r")
+    visits = dict(zip(vectors.words, vectors.vocabulary.counts.tolist()))
+    assert (visits["hub"], visits["alone"]) == (100, 100)
+    assert visits["near"] + visits["far"] == 300
+    assert visits["near"] > 190
+    assert main(["walk", "r/config.toml"]) == 0  # reads the graph the same way
+    assert main(["walk", "r/config.toml", "--no-directed"]) == 2
+    assert "holds a run with directed = True, not False" in capsys.readouterr().err
+
+
 def test_words_of_five_letters_are_no_must_for_a_look(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("e.txt").write_text("1 2\n2 3\n")
     assert main(["walk", "e.txt", *FLAGS, "--run", "r"]) == 0
