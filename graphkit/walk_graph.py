@@ -184,7 +184,7 @@ def _read(path: Path, weighted: bool) -> tuple[list[str], np.ndarray, np.ndarray
         return graph.entities, graph.train[:, [0, 2]], None
     if not path.is_file():
         raise UserError(f"no edge list {path}: name a file with two nodes a line, or a folder of train.tsv")
-    data = re.sub(rb"\A(?:[#%][^\n]*\n|\s*\n)+", b"", _bytes(path))
+    data = re.sub(rb"\A(?:[#%][^\n]*(?:\n|\Z)|\s*\n)+", b"", _bytes(path))
     if not data.strip():
         raise UserError(f"{path} holds no edges")
     first = data.split(b"\n", 1)[0].rstrip(b"\r")

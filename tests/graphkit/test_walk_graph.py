@@ -106,6 +106,7 @@ def test_nodes_without_edges(here: Path) -> None:
         ("a b\n", True, "edges.txt:1: 2 columns between spaces, expected node, neighbour and weight"),
         ("1\t2\t0.5\n2\t1\t0.5\n", False, "for weights add --weighted"),
         ("# nothing\n", False, "edges.txt holds no edges"),
+        ("\n# nothing", False, "edges.txt holds no edges"),
     ],
 )
 def test_a_bad_line_is_named(text: str, weighted: bool, message: str, here: Path) -> None:
