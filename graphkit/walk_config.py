@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from graphkit.skipgram import SkipGramConfig
+from graphkit.word_config import SkipGramConfig
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def node2vec(
             trainer.fit(telemetry, store)
             seconds = time.monotonic() - started
         vectors = WordVectors(vocabulary, trainer.vectors()[0], config.skipgram)
-        vectors.training = Training(trainer.words - before, seconds)
+        vectors.training = Training(trainer.words - before, "nodes", seconds)
         if folder is not None:
             vectors.save(folder / "vectors")
     return vectors

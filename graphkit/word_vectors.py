@@ -41,9 +41,9 @@ class Training:
     """What one call of `WordVectors.train` did."""
 
     words: int
-    """words of the vocabulary passed over, or GloVe's co-occurrences; 0 if the run had already been finished"""
+    """words of the vocabulary passed over, GloVe's co-occurrences, or nodes of walks; 0 if there was nothing to do"""
     unit: str
-    """which of the two"""
+    """which of them"""
     seconds: float
     """what that took, without reading the text"""
 

@@ -30,7 +30,7 @@ def random_walks(
 ) -> np.ndarray:
     """As `neuralcore.kernels.random_walks.random_walks`."""
     out = np.empty((len(starts), length), np.int32)
-    _walks(offsets, neighbours, cumulative, starts, first, p, q, np.uint64(key_of(seed, epoch)), out)
+    _walks(offsets, neighbours, cumulative, starts, first, p, q, np.uint64(key_of(seed, epoch, 0)), out)
     return out
 
 

@@ -29,7 +29,7 @@ def random_walks(
     sums = [cumulative[a:b].tolist() if cumulative.size else [] for a, b in pairwise(offsets)]
     out = np.full((len(starts), length), END_OF_WALK, dtype=np.int32)
     for number, start in enumerate(starts.tolist()):
-        draw = _draws(splitmix64(key_of(seed, epoch), first + number))
+        draw = _draws(splitmix64(key_of(seed, epoch, 0), first + number))
         walk = [start]
         while len(walk) < length and rows[walk[-1]]:
             row, summed = rows[walk[-1]], sums[walk[-1]]
