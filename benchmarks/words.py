@@ -8,8 +8,9 @@ PEER is a Python that has gensim and fasttext (fasttext-wheel); DIR has the prog
 pword2vec (Intel's, with a BLAS), those that could be built. Every contender trains in a process of its own, with 5
 epochs, window 5, 5 negatives, sample 1e-3, min_count 5; all vectors are judged by `graphkit.word_evaluation`, whose
 figures are gensim's. CPU-seconds are user and system time of all threads while training, reading the text apart (the
-C programs read it in a run of its own, and load the vocabulary). Rows go to docs/results/words.csv, from which the
-script goes on (after a change, delete rows); docs/results/words.md sums them up.
+C programs read it in a run of its own, and load the vocabulary). Peak memory is the high-water mark of the process's
+own pages (what getrusage calls its maximum begins with that of the process that started it). Rows go to
+docs/results/words.csv, from which the script goes on (after a change, delete rows); docs/results/words.md sums them up.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ cpu = time.process_time(); model.build_vocab(corpus_file=text); read = time.proc
 cpu, wall = time.process_time(), time.perf_counter()
 model.train(corpus_file=text, total_examples=model.corpus_count, total_words=model.corpus_total_words, epochs=epochs)
 cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
 model.wv.save_word2vec_format(out, binary=True)
 print(json.dumps({"cpu": cpu, "wall": wall, "read_cpu": read, "peak_mb": peak}))
 """
@@ -89,7 +90,7 @@ model = fasttext.train_unsupervised(
     text, model="skipgram", dim=dimension, ws=5, neg=5, t=1e-3, minCount=5, epoch=epochs, thread=2, lr=0.025,
     verbose=0, **kept)  # it takes no seed
 cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
 words = [word for word in model.get_words() if word != "</s>"]
 with open(out, "wb") as file:
     file.write(f"{len(words)} {dimension}\\n".encode())
@@ -115,7 +116,9 @@ def prepare(out: Path, data: Path) -> None:
                             file.write(" ".join(line) + "\n")
 
 
-def ours(text: str, out: str, dimension: int, seed: int, settings: dict[str, Any]) -> dict[str, float]:
+def ours(
+    text: str, out: str, dimension: int, seed: int, settings: dict[str, Any], epochs: int = EPOCHS
+) -> dict[str, float]:
     """One training of ours, in this process."""
     from graphkit.corpus import Corpus
     from graphkit.skipgram import SkipGramTrainer
@@ -124,7 +127,7 @@ def ours(text: str, out: str, dimension: int, seed: int, settings: dict[str, Any
     from neuralcore.telemetry import Telemetry
 
     config = SkipGramConfig(
-        dimension=dimension, seed=seed, epochs=EPOCHS, tokenizer="whitespace", lowercase=False, **settings
+        dimension=dimension, seed=seed, epochs=epochs, tokenizer="whitespace", lowercase=False, **settings
     )
     cpu = time.process_time()
     corpus = Corpus(text, tokenizer="whitespace", lowercase=False)
@@ -136,12 +139,13 @@ def ours(text: str, out: str, dimension: int, seed: int, settings: dict[str, Any
     with open(os.devnull, "w") as nowhere, Telemetry(1, "words", title="words", stream=nowhere) as telemetry:
         trainer.fit(telemetry)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak = next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
     write_word2vec(Path(out), vocabulary.words, trainer.input_table.weight, binary=True)
     return {"cpu": cpu, "wall": wall, "read_cpu": read, "peak_mb": peak}
 
 
-def program(path: Path, text: str, out: str, dimension: int) -> dict[str, float]:
+def program(path: Path, text: str, out: str, dimension: int, epochs: int = EPOCHS) -> dict[str, float]:
     """One training by a C program; the vocabulary is read before. They take no seed."""
     vocabulary = out + ".vocabulary"
     common = [str(path), "-train", text, "-min-count", "5", "-threads", "2"]
@@ -149,7 +153,7 @@ def program(path: Path, text: str, out: str, dimension: int) -> dict[str, float]
     reading = [path.with_name("word2vec"), *common[1:], "-save-vocab", vocabulary]
     read = _cpu(lambda: subprocess.run(reading, check=True, capture_output=True))
     words = ["-read-vocab", vocabulary, "-output", out, "-size", str(dimension), "-window", "5", "-negative", "5"]
-    words += ["-sample", "1e-3", "-iter", str(EPOCHS), "-binary", "1"]
+    words += ["-sample", "1e-3", "-iter", str(epochs), "-binary", "1"]
     if path.name == "word2vec":
         words += ["-cbow", "0", "-hs", "0"]
     wall = time.perf_counter()
@@ -166,7 +170,9 @@ def _cpu(call: Any) -> float:
     return after.children_user + after.children_system - before.children_user - before.children_system
 
 
-def train(arguments: argparse.Namespace, contender: str, dimension: int, seed: int, out: str) -> dict[str, float]:
+def train(
+    arguments: argparse.Namespace, contender: str, dimension: int, seed: int, out: str, epochs: int = EPOCHS
+) -> dict[str, float]:
     """One training in a process of its own; its vectors are left in `out`."""
     who, settings = CONTENDERS[contender]
     if who in ("word2vec", "pword2vec"):
@@ -175,9 +181,9 @@ def train(arguments: argparse.Namespace, contender: str, dimension: int, seed: i
         words = [sys.executable, __file__, "--run-ours", json.dumps(settings)]
     else:
         code = {"gensim": GENSIM, "fasttext": FASTTEXT}[who]
-        call = [arguments.text, out, dimension, seed, EPOCHS, json.dumps(settings)]
+        call = [arguments.text, out, dimension, seed, epochs, json.dumps(settings)]
         return _figures([arguments.peer, "-c", code, *call])
-    words += ["--text", arguments.text, "--out", out, "--dimensions", dimension, "--seeds", seed]
+    words += ["--text", arguments.text, "--out", out, "--dimensions", dimension, "--seeds", seed, "--epochs", epochs]
     return _figures(words)
 
 
@@ -187,6 +193,26 @@ def _figures(command: list[Any]) -> dict[str, float]:
     if done.returncode:
         sys.exit(f"{done.stderr} this ended with code {done.returncode}: {' '.join(map(str, command))[:300]}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def fill_peaks(arguments: argparse.Namespace, rows: list[dict[str, str]]) -> None:
+    """The peak memory of those contenders of which no row has one, by a training of one epoch."""
+    for contender in arguments.only:
+        for dimension in arguments.dimensions:
+            mine = [row for row in rows if (row["contender"], row["dimension"]) == (contender, str(dimension))]
+            if mine and not any(row["peak_mb"] for row in mine):
+                with tempfile.TemporaryDirectory() as folder:
+                    found = train(arguments, contender, dimension, 1, f"{folder}/vectors.bin", epochs=1)
+                mine[0]["peak_mb"] = f"{found['peak_mb']:.4f}"
+                print(contender, dimension, mine[0]["peak_mb"], flush=True)
+
+
+def write_rows(path: Path, rows: list[dict[str, str]]) -> None:
+    """The rows so far."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def judge(vectors: str, folder: Path) -> dict[str, float]:
@@ -235,7 +261,8 @@ def report(rows: list[dict[str, str]], words: int, text: str) -> None:
                 f"{rate / peer:.1f} ({LIKE[name]})" if peer else "",
                 f"{wall:,.0f}",
             ]
-            cells.append(f"{max(float(row['peak_mb']) for row in mine):.0f}")
+            peaks = [float(row["peak_mb"]) for row in mine if row["peak_mb"]]
+            cells.append(f"{max(peaks):.0f}" if peaks else "")
             for figure in QUALITY:
                 values = [float(row[figure]) for row in mine]
                 cells.append(f"{mean(values):.3f}" + (f" ± {stdev(values):.3f}" if len(values) > 1 else ""))
@@ -261,6 +288,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS))
     parser.add_argument("--dimensions", type=int, nargs="+", default=[100, 300])
     parser.add_argument("--seeds", type=int, default=5, help="seeds 1 to this")
+    parser.add_argument("--peaks", action="store_true", help="only measure peaks that are missing, in one epoch")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help=argparse.SUPPRESS)
     parser.add_argument("--run-ours", help=argparse.SUPPRESS)
     parser.add_argument("--run-program", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", help=argparse.SUPPRESS)
@@ -269,13 +298,16 @@ def main() -> None:
         return prepare(arguments.prepare, arguments.data)
     one = (arguments.text, arguments.out, arguments.dimensions[0])
     if arguments.run_ours:
-        return print(json.dumps(ours(*one, arguments.seeds, json.loads(arguments.run_ours))))
+        return print(json.dumps(ours(*one, arguments.seeds, json.loads(arguments.run_ours), arguments.epochs)))
     if arguments.run_program:
-        return print(json.dumps(program(arguments.run_program, *one)))
+        return print(json.dumps(program(arguments.run_program, *one, arguments.epochs)))
     path = FOLDER / "words.csv"
     rows = list(csv.DictReader(open(path, newline="", encoding="utf-8"))) if path.exists() else []
+    if arguments.peaks:
+        fill_peaks(arguments, rows)
+        write_rows(path, rows)
     with tempfile.TemporaryDirectory() as folder:
-        for seed in range(1, arguments.seeds + 1):
+        for seed in range(1, 0 if arguments.peaks else arguments.seeds + 1):
             for dimension in arguments.dimensions:
                 for contender in arguments.only:
                     key = (contender, str(dimension), str(seed))
@@ -287,10 +319,7 @@ def main() -> None:
                     values = {name: f"{value:.4f}" for name, value in figures.items()}
                     rows.append({**dict(zip(COLUMNS, key)), **values, "date": str(date.today())})
                     print(rows[-1], flush=True)
-                    with open(path, "w", newline="", encoding="utf-8") as file:
-                        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-                        writer.writeheader()
-                        writer.writerows(rows)
+                    write_rows(path, rows)
     with open(arguments.text, "rb") as file:
         words = sum(len(line.split()) for line in file)
     return report(rows, words, arguments.text)
