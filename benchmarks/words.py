@@ -10,7 +10,7 @@ epochs, window 5, 5 negatives, sample 1e-3, min_count 5; all vectors are judged 
 figures are gensim's. CPU-seconds are user and system time of all threads while training, reading the text apart (the
 C programs read it in a run of its own, and load the vocabulary). Peak memory is the high-water mark of the process's
 own pages (what getrusage calls its maximum begins with that of the process that started it). Rows go to
-docs/results/words.csv, from which the script goes on (after a change, delete rows); docs/results/words.md sums them up.
+docs/results/words.csv, from which the script goes on (after a change, delete rows); docs/results/words.md sums up.
 """
 
 from __future__ import annotations
