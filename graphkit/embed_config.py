@@ -10,6 +10,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 Operator = Literal["identity", "translation", "diagonal", "complex_diagonal", "rotation", "linear", "affine"]
+Comparator = Literal["dot", "cos", "l2", "squared_l2", "poincare"]
+
+
+# The classical models: operator and comparator.
+MODELS: dict[str, tuple[Operator, Comparator]] = {
+    "transe": ("translation", "l2"),
+    "distmult": ("diagonal", "dot"),
+    "complex": ("complex_diagonal", "dot"),
+    "rotate": ("rotation", "l2"),
+    "rescal": ("linear", "dot"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,13 +47,13 @@ class RelationConfig:
 
 @dataclass(frozen=True)
 class EmbedConfig:
-    """Defaults are ComplEx with a softmax over shared negatives; TransE is translation, l2, ranking."""
+    """Defaults are ComplEx with a softmax over shared negatives."""
 
-    operator: Literal["identity", "translation", "diagonal", "complex_diagonal", "rotation", "linear", "affine"] = (
-        "complex_diagonal"
-    )
+    model: Literal["transe", "distmult", "complex", "rotate", "rescal"] | None = None
+    """a classical model by name, which says operator and comparator"""
+    operator: Operator = "complex_diagonal"
     """what a relation does to an entity's vector"""
-    comparator: Literal["dot", "cos", "l2", "squared_l2", "poincare"] = "dot"
+    comparator: Comparator = "dot"
     """how alike the result and a candidate are; poincare is hyperbolic distance, for trees, with the operator
     identity and an --init-scale of about 0.001"""
     loss: Literal["softmax", "logistic", "ranking"] = "softmax"
@@ -77,6 +88,11 @@ class EmbedConfig:
     """parts in memory: two, or more if there is room, and then less is read"""
 
     def __post_init__(self) -> None:
+        if self.model is not None:
+            for name, value in zip(("operator", "comparator"), MODELS[self.model]):
+                if getattr(self, name) not in (value, getattr(type(self), name)):
+                    raise ValueError(f"{self.model} has the {name} {value}, not {getattr(self, name)}: drop one")
+                object.__setattr__(self, name, value)
         for name in ("dimension", "epochs", "batch_size", "partitions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")

@@ -15,9 +15,10 @@ import torch
 from graphkit.cli import main
 from graphkit.edge_trainer import EdgeTrainer
 from graphkit.embed import GraphEmbedding
-from graphkit.embed_config import EmbedConfig
+from graphkit.embed_config import MODELS, EmbedConfig
 from graphkit.evaluation import HEADS, TAILS, Ranking, Ranks, by_relation, rank
 from graphkit.graph import Graph
+from neuralcore.config import from_mapping, to_mapping
 from neuralcore.errors import UserError
 from neuralcore.scoring.operators import OPERATORS
 
@@ -220,6 +221,7 @@ def test_going_on_equals_never_stopping(tmp_path: Path) -> None:
 
 
 CHANGES = {
+    "model": "distmult",
     "operator": "translation",
     "comparator": "cos",
     "loss": "logistic",
@@ -256,6 +258,8 @@ def test_every_field_changes_something(name: str) -> None:
         ({"dimension": 0}, "dimension must be 1 or more, got 0"),
         ({"dimension": 7}, "even dimension, got 7"),
         ({"learning_rate": -1.0}, r"learning_rate must be above 0, got -1\.0"),
+        ({"model": "transe", "operator": "diagonal"}, "transe has the operator translation, not diagonal: drop one"),
+        ({"model": "rotate", "dimension": 7}, "rotation needs an even dimension, got 7"),
         ({"slots": 1}, "slots must be 2 or more, got 1"),
         ({"all_negatives": True}, "negatives and frequent_negatives change nothing with all_negatives"),
         ({"filtered": True, "partitions": 2}, "filtered needs all entities in memory: partitions must be 1, got 2"),
@@ -268,6 +272,14 @@ def test_every_field_changes_something(name: str) -> None:
 def test_contradictions_die_in_the_config(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(SMALL, **change)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_classical_models_by_name(name: str) -> None:
+    config = EmbedConfig(model=name, dimension=6)  # type: ignore[arg-type]
+    assert (config.operator, config.comparator) == MODELS[name]
+    assert dataclasses.replace(config, epochs=3).operator == config.operator
+    assert config == from_mapping(EmbedConfig, to_mapping(config))
 
 
 def test_saved_and_loaded(tmp_path: Path) -> None:
