@@ -109,17 +109,20 @@ class EdgeTrainer:
             with ThreadPoolExecutor(threads) as executor:
                 map_parts = map if threads == 1 else executor.map
                 while self.epoch < epochs:
-                    self._pass(map_parts, telemetry)
+                    loss = self._pass(map_parts, telemetry)
+                    if telemetry is not None:
+                        metrics = {"epoch": self.epoch, "loss": loss}
+                        telemetry.show(self.epoch * len(self.graph.train), metrics, last=self.epoch == epochs)
         finally:
             torch.set_num_threads(threads)
 
-    def _pass(self, map_parts: Callable[..., Iterable[Any]], telemetry: Telemetry | None) -> None:
-        """The visits of an epoch that are left."""
+    def _pass(self, map_parts: Callable[..., Iterable[Any]], telemetry: Telemetry | None) -> float:
+        """The visits of an epoch that are left; the mean loss of a question in them."""
         count = len(self.graph.train)
         plan = visits(self.config.partitions, self.config.slots, start=self.epoch)
         before = sum(len(section) for visit in plan[: self.visit] for section, _, _ in self._sections(visit))
         loss = done = 0.0  # of this epoch, since it began or was gone on with
-        while self.visit < len(plan):
+        while True:
             visit = plan[self.visit]
             self.shards.bring(visit.shards)
             generator = np.random.default_rng([self.seed, 3, self.epoch, self.visit])
@@ -132,14 +135,14 @@ class EdgeTrainer:
                     metrics = {"epoch": self.epoch + 1, "loss": loss / (2 * done)}
                     telemetry.show(self.epoch * count + before + int(done), metrics)
             self.visit += 1
-            soon = plan[self.visit].shards if self.visit < len(plan) else ()
-            if not soon:
-                self.epoch, self.visit = self.epoch + 1, 0
-                if telemetry is not None:
-                    telemetry.record(self.epoch * count, {"epoch": self.epoch, "loss": loss / (2 * max(done, 1))})
-            self._save(soon)
-            if not soon:
-                return
+            if self.visit < len(plan):
+                self._save(plan[self.visit].shards)
+                continue
+            self.epoch, self.visit, mean = self.epoch + 1, 0, loss / (2 * max(done, 1))
+            if telemetry is not None:
+                telemetry.record(self.epoch * count, {"epoch": self.epoch, "loss": mean})
+            self._save(())
+            return mean
 
     def _sections(self, visit: Visit) -> Iterator[tuple[range, int, int]]:
         """The stretches of sorted edges that a visit trains, each with the slots of its heads and its tails."""
