@@ -255,6 +255,8 @@ class EdgeTrainer:
                 drawn = [self._uniform(slot, kind, mine.negatives, generator)]
                 if self.config.frequent_negatives:
                     drawn.append(self._frequent(slot, block, given, answer, generator))
+                if self.config.given_negatives and mine.head == mine.tail:
+                    drawn.append(here[:, given])
                 known = None
                 if self._known is not None:
                     known = self._known.of(here[:, given], here[:, 1] + side * relations)

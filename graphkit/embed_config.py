@@ -70,6 +70,9 @@ class EmbedConfig:
     """uniform negatives in a pool, beside the batch's other answers (PyTorch-BigGraph: 50)"""
     frequent_negatives: int = 0
     """negatives drawn by how often entities are an answer"""
+    given_negatives: bool = False
+    """the entities that a batch's questions give are negatives as well, among them a question's own, with which
+    symmetric relations would answer otherwise (WN18RR's)"""
     all_negatives: bool = False
     """every other entity is a negative; questions are then asked once with all their answers"""
     filtered: bool = False
@@ -117,8 +120,11 @@ class EmbedConfig:
             raise ValueError(f"poincare needs the operator identity, not {self.operator}, which leaves the unit ball")
         if self.slots < 2:
             raise ValueError(f"slots must be 2 or more, got {self.slots}: an edge has two ends")
-        if self.all_negatives and (self.negatives, self.frequent_negatives) != (type(self).negatives, 0):
-            raise ValueError("negatives and frequent_negatives change nothing with all_negatives: leave them out")
-        if self.partitions > 1 and (self.all_negatives or self.filtered):
-            name = "all_negatives" if self.all_negatives else "filtered"
-            raise ValueError(f"{name} needs all entities in memory: partitions must be 1, got {self.partitions}")
+        fewer = self.negatives, self.frequent_negatives, self.given_negatives
+        if self.all_negatives and fewer != (type(self).negatives, 0, False):
+            raise ValueError("the other negatives change nothing with all_negatives: leave them out")
+        for name in ("all_negatives", "filtered"):
+            if self.partitions > 1 and getattr(self, name):
+                raise ValueError(f"{name} needs all entities in memory: partitions must be 1, got {self.partitions}")
+        if self.partitions > 1 and self.given_negatives:  # they would all be of the question's own shard
+            raise ValueError(f"given_negatives would depend on partitions, which must be 1, got {self.partitions}")
