@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,8 @@ PAIRS = 512  # edges that are scored at once, by the diagonal of one product
 class Entities:
     """Named vectors, as `SearchIndex.build` takes them: N `names` and `titles` ("" for none), `matrix` (N, D)."""
 
-    names: list[str]
-    titles: list[str]
+    names: Sequence[str]
+    titles: Sequence[str]
     matrix: np.ndarray
 
 
@@ -268,7 +268,7 @@ class GraphEmbedding:
         return embedding
 
 
-def _number(names: list[str], name: str, kind: str) -> int:
+def _number(names: Sequence[str], name: str, kind: str) -> int:
     try:
         return names.index(name)
     except ValueError:

@@ -6,20 +6,27 @@ Entities may be of several types: which ones a relation goes between is told by 
 type (the user "apple" is not the page "apple"). Entities are numbered type after type.
 Arrow's CSV reader parses them (a million lines a second); only a file that it refuses is read again line by line, to
 say which line is wrong. Duplicate edges and self-loops are counted and kept.
+
+A graph that does not fit in memory is first made a folder by `graphkit.importers`; its names and edges are then mapped
+files, and what is done here with edges is done a million at a time.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from graphkit import graph_folder
 from graphkit.edge_lists import find, numbered, numbered_by_type, read_table, read_titles
+from graphkit.graph_folder import pieces
+from graphkit.repeats import count_repeats
 from neuralcore.errors import UserError, nearest
 
 SPLITS = ("train", "valid", "test")
@@ -32,18 +39,18 @@ class Graph:
     """N entities, R relations, and edges in up to three splits.
 
     Attributes:
-        entities: N names. relations: R names.
-        edges: split -> (E, 3) int64 rows head, relation, tail; "train" is always there.
+        entities: N names, a list or `graphkit.names.Names`. relations: R names.
+        edges: split -> (E, 3) int64, or mapped int32, rows head, relation, tail; "train" is always there.
         titles: N readable names ("" where there is none), or empty.
         weights: (E,) float32 of the training edges, or None where each counts the same.
         types: type -> how many entities, in their order. sides: R pairs of types, a relation's heads' and tails'.
         duplicates: edges of a split that stand there a second time. self_loops: edges from an entity to itself.
     """
 
-    entities: list[str]
+    entities: Sequence[str]
     relations: list[str]
     edges: Mapping[str, np.ndarray]
-    titles: list[str] = field(default_factory=list)
+    titles: Sequence[str] = field(default_factory=list)
     weights: np.ndarray | None = None
     duplicates: int = 0
     self_loops: int = 0
@@ -57,7 +64,8 @@ class Graph:
 
     @classmethod
     def read(cls, path: str | Path, sides: Mapping[str, tuple[str, str]] | None = None) -> Graph:
-        """A graph from an edge list, a folder of `train`, `valid` and `test` edge lists, or the folder of `save`.
+        """A graph from an edge list, a folder of `train`, `valid` and `test` edge lists, or the folder of `save` or of
+        `graphkit import`, which is mapped.
 
         A folder of lists may hold `entity2name.tsv` with readable names. Every list may end in .gz or .xz. Entities
         are numbered as they appear, a split's heads before its tails.
@@ -70,6 +78,8 @@ class Graph:
             UserError: no such file, a bad row, named by file and line, or a relation that `sides` does not have.
         """
         path = Path(path)
+        if graph_folder.is_graph_folder(path):
+            return cls(**graph_folder.read(path))
         if (path / "manifest.json").is_file():
             return cls._read_saved(path)
         if path.is_dir():
@@ -100,10 +110,10 @@ class Graph:
     @classmethod
     def of(
         cls,
-        entities: list[str],
+        entities: Sequence[str],
         relations: list[str],
         edges: Mapping[str, np.ndarray] | np.ndarray,
-        titles: list[str] | None = None,
+        titles: Sequence[str] | None = None,
         weights: np.ndarray | None = None,
         types: Mapping[str, int] | None = None,
         sides: list[tuple[str, str]] | None = None,
@@ -121,21 +131,25 @@ class Graph:
             if rows.ndim != 2 or rows.shape[1] != 3 or len(rows) == 0:
                 raise UserError(f"{split} edges have shape {rows.shape}, expected (E, 3) with E above 0")
             limits = np.array([len(entities), len(relations), len(entities)])
-            bad = np.flatnonzero(((rows < 0) | (rows >= limits)).any(axis=1))
-            if len(bad):
-                raise UserError(f"{split} edge {bad[0]} is {rows[bad[0]].tolist()}, beyond {limits.tolist()}")
+            for start, some in pieces(rows):
+                bad = np.flatnonzero(((some < 0) | (some >= limits)).any(axis=1))
+                if len(bad):
+                    edge = f"{split} edge {start + bad[0]} is {some[bad[0]].tolist()}"
+                    raise UserError(f"{edge}, beyond {limits.tolist()}")
         if weights is not None:
             weights = np.asarray(weights, np.float32)
             if weights.shape != (len(splits["train"]),):
                 raise UserError(f"{len(splits['train'])} train edges have weights of shape {weights.shape}")
-            bad = np.flatnonzero(~((weights > 0.0) & (weights < np.inf)))
-            if len(bad):
-                raise UserError(f"train edge {bad[0]} weighs {weights[bad[0]]}: weights are numbers above 0")
+            for start, each in pieces(weights):
+                bad = np.flatnonzero(~((each > 0.0) & (each < np.inf)))
+                if len(bad):
+                    weight = each[bad[0]]
+                    raise UserError(f"train edge {start + bad[0]} weighs {weight}: weights are numbers above 0")
         graph = cls(entities, relations, splits, titles or [], weights, types=types or {}, sides=sides or [])
         for split, rows in splits.items():
             graph._check_sides(split, rows)
-        duplicates = sum(_repeated(rows, len(entities)) for rows in splits.values())
-        self_loops = sum(int((rows[:, 0] == rows[:, 2]).sum()) for rows in splits.values())
+        duplicates = sum(count_repeats(rows) for rows in splits.values())
+        self_loops = sum(int((some[:, 0] == some[:, 2]).sum()) for rows in splits.values() for _, some in pieces(rows))
         return dataclasses.replace(graph, duplicates=duplicates, self_loops=self_loops)
 
     def _check_sides(self, split: str, rows: np.ndarray) -> None:
@@ -152,17 +166,18 @@ class Graph:
                         f"{self.relations[relation]!r} has the side {name!r}: {nearest(name, self.types)}"
                     )
         if len(self.types) > 1:
-            for column, end in ((0, 0), (2, 1)):
-                ranges = np.array(
-                    [[self.rows_of(pair[end]).start, self.rows_of(pair[end]).stop] for pair in self.sides]
-                )
-                low, high = ranges[rows[:, 1]].T
-                bad = np.flatnonzero((rows[:, column] < low) | (rows[:, column] >= high))
-                if len(bad):
-                    raise UserError(
-                        f"{split} edge {bad[0]} is {rows[bad[0]].tolist()}, whose {'tail' if end else 'head'} is no "
-                        f"{self.sides[rows[bad[0], 1]][end]}"
-                    )
+            ranges = [[(self.rows_of(kind).start, self.rows_of(kind).stop) for kind in pair] for pair in self.sides]
+            for start, some in pieces(rows):
+                limits = np.array(ranges)[some[:, 1]]
+                for column, end in ((0, 0), (2, 1)):
+                    low, high = limits[:, end].T
+                    bad = np.flatnonzero((some[:, column] < low) | (some[:, column] >= high))
+                    if len(bad):
+                        edge = some[bad[0]].tolist()
+                        raise UserError(
+                            f"{split} edge {start + bad[0]} is {edge}, whose {'tail' if end else 'head'} is no "
+                            f"{self.sides[edge[1]][end]}"
+                        )
 
     def rows_of(self, kind: str) -> range:
         """The numbers of a type's entities."""
@@ -176,16 +191,34 @@ class Graph:
         return self.edges["train"]
 
     def all_edges(self) -> np.ndarray:
-        """(E, 3) the edges of every split, which filtered ranking must know."""
-        return np.concatenate(list(self.edges.values()))
+        """(E, 3) the edges of every split, which filtered ranking must know; of mapped ones, in a file without a
+        name."""
+        splits = list(self.edges.values())
+        if len(splits) == 1:
+            return splits[0]
+        if not any(isinstance(rows, np.memmap) for rows in splits):
+            return np.concatenate(splits)
+        with tempfile.TemporaryFile() as file:  # which lives as long as the array does
+            shape = sum(map(len, splits)), 3
+            together: np.ndarray = np.memmap(file, np.result_type(*splits), "w+", shape=shape)
+        done = 0
+        for rows in splits:
+            for _, some in pieces(rows):
+                together[done : done + len(some)] = some
+                done += len(some)
+        return together
 
     def digest(self) -> str:
         """SHA-256 of the names and the training edges: what a checkpoint must agree with."""
-        hashed = hashlib.sha256("\n".join([*self.entities, "", *self.relations]).encode())
-        for start in range(0, len(self.train), 1 << 20):
-            hashed.update(np.ascontiguousarray(self.train[start : start + (1 << 20)]).data)
+        hashed = hashlib.sha256()
+        for start in range(0, len(self.entities), 1 << 16):
+            hashed.update("".join(f"{name}\n" for name in self.entities[start : start + (1 << 16)]).encode())
+        hashed.update("\n".join(["", *self.relations]).encode())
+        for _, some in pieces(self.train):
+            hashed.update(np.ascontiguousarray(some, np.int64).data)
         if self.weights is not None:
-            hashed.update(np.ascontiguousarray(self.weights).data)
+            for _, weights in pieces(self.weights):
+                hashed.update(np.ascontiguousarray(weights).data)
         return hashed.hexdigest()
 
     def save(self, folder: str | Path) -> Path:
@@ -194,12 +227,12 @@ class Graph:
 
         return write_vectors(Path(folder), KIND, *self.parts())
 
-    def parts(self) -> tuple[dict[str, np.ndarray], dict[str, list[str]], dict[str, Any]]:
+    def parts(self) -> tuple[dict[str, np.ndarray], dict[str, Sequence[str]], dict[str, Any]]:
         """Arrays, columns of N names, and plain values, which `from_parts` takes."""
         arrays = {f"edges.{split}": rows for split, rows in self.edges.items()}
         if self.weights is not None:
             arrays["weights"] = self.weights
-        columns = {"name": self.entities, "title": self.titles or [""] * len(self.entities)}
+        columns: dict[str, Sequence[str]] = {"name": self.entities, "title": self.titles or [""] * len(self.entities)}
         return arrays, columns, {"relations": self.relations, "types": dict(self.types), "sides": self.sides}
 
     @classmethod
@@ -226,9 +259,3 @@ class Graph:
         several = len(self.types) > 1
         kinds = f" ({', '.join(f'{count:,} {name}' for name, count in self.types.items())})" if several else ""
         return f"{len(self.entities):,} entities{kinds}, {len(self.relations):,} relations, edges: {counts}{kept}"
-
-
-def _repeated(rows: np.ndarray, entities: int) -> int:
-    """How many rows stand there again (exact while R·N² stays below 2⁶⁴)."""
-    keys = np.sort((rows[:, 1] * entities + rows[:, 0]) * entities + rows[:, 2])
-    return int((keys[1:] == keys[:-1]).sum())
