@@ -19,10 +19,20 @@ _CLASSES = {
     "SearchIndex": "graphkit.search",
     "WalkGraph": "graphkit.walk_graph",
     "classify_nodes": "graphkit.node_classification",
+    "import_graph": "graphkit.importers",
     "node2vec": "graphkit.walks",
 }
 
-__all__ = ["Graph", "GraphEmbedding", "SearchIndex", "WalkGraph", "WordVectors", "classify_nodes", "node2vec"]
+__all__ = [
+    "Graph",
+    "GraphEmbedding",
+    "SearchIndex",
+    "WalkGraph",
+    "WordVectors",
+    "classify_nodes",
+    "import_graph",
+    "node2vec",
+]
 
 
 def __getattr__(name: str) -> Any:

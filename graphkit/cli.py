@@ -9,6 +9,9 @@ from neuralcore.command_line import Command, run
 COMMANDS = {
     "words": Command("graphkit.words", "WordsArguments", "words", "Learn word vectors from a text file"),
     "bias": Command("graphkit.bias_command", "BiasArguments", "bias", "Show and remove a bias in word vectors"),
+    "import": Command(
+        "graphkit.import_command", "ImportArguments", "import_edges", "Make a folder of edge lists of any size"
+    ),
     "embed": Command(
         "graphkit.embed_command", "EmbedArguments", "embed", "Learn vectors of a graph's nodes from its edges"
     ),

@@ -27,6 +27,7 @@ from neuralcore.mapped import forget_pages
 KIND = "graph_folder"
 FORMAT = 1
 BLOCK = 1 << 20  # edges in memory at once
+HEADER = 128  # bytes of NumPy's, after which there is nothing to map in the file of an empty array
 
 
 class RowFile:
@@ -51,25 +52,23 @@ class RowFile:
         self._file.write(np.ascontiguousarray(rows, self._dtype).reshape(-1).view(np.uint8).data)
         self.rows += len(rows)
 
-    def finish(self) -> np.ndarray:
-        """The array, mapped; an empty one cannot be, and is in memory."""
-        self._file.seek(0)
-        self._header()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        return load(self.path)
-
     def close(self) -> None:
-        self._file.close()
+        """Write how long it has become."""
+        if not self._file.closed:
+            with self._file:
+                self._file.seek(0)
+                self._header()
+
+    def finish(self) -> np.ndarray:
+        """The array, mapped."""
+        self.close()
+        return load(self.path)
 
 
 def load(path: Path) -> np.ndarray:
     """An array, mapped unless it is empty."""
-    try:
-        return np.load(path, mmap_mode="r")
-    except ValueError:
-        return np.load(path)
+    array: np.ndarray = np.load(path, mmap_mode="r" if path.stat().st_size > HEADER else None)
+    return array
 
 
 @contextlib.contextmanager

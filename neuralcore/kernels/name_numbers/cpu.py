@@ -1,8 +1,9 @@
 """numba: a hash table with open addressing. A slot holds 31 bits of the hash and the number, so a name that is there
 costs a look at its slot and one at its bytes.
 
-The hashes of some rows are made first and looked up afterwards: a row need then not wait for the one before, and the
-processor fetches the slots of several at once. Compiled code cannot make room: it stops before the name that does not
+With a million names nearly every look is a wait for the memory. So the hashes of some rows are made first, and before a
+few names are looked up, what they will need is read without using it: these reads do not depend on one another, and the
+processor waits for many of them at once. Compiled code cannot make room: it stops before the name that does not
 fit, room is made, and it goes on from there.
 """
 
@@ -20,6 +21,7 @@ MIX, HALF, LOW = np.uint64(0x9E3779B97F4A7C15), np.uint64(32), np.int64(0xFFFFFF
 ONE = np.uint64(1)
 FREE = -1
 ROWS = 1 << 14  # whose hashes are made at once
+GROUP = 32  # names whose memory is asked for at once
 
 
 def name_numbers(
@@ -31,24 +33,41 @@ def name_numbers(
     if table.indexed < table.size:
         _make_room(table, 0)
     hashes = np.empty((min(rows, ROWS), len(columns)), np.uint64)
+    columns = [(_read_only(data), _read_only(offsets)) for data, offsets in columns]
+    kinds = [_read_only(kind) for kind in kinds]
     (data, offsets), (other, other_offsets) = columns[0], columns[-1]
     for start in range(0, rows, ROWS):
         stop = min(start + ROWS, rows)
         for column, (values, ends) in enumerate(columns):
             _hash(values, ends[start : stop + 1], kinds[column][start:stop], hashes[:, column])
+        if not add:
+            for column, (values, ends) in enumerate(columns):
+                _look_up(
+                    values, ends[start : stop + 1], kinds[column][start:stop], hashes[: stop - start, column],
+                    table.slots, _read_only(table.data), _read_only(table.offsets), _read_only(table.kinds),
+                    numbers[start:stop, column],
+                )  # fmt: skip
+            continue
         at = 0
         while True:
-            at, table.size, needed = _number(
+            at, table.size, needed, _ = _number(
                 data, offsets[start : stop + 1], kinds[0][start:stop],
                 other, other_offsets[start : stop + 1], kinds[-1][start:stop],
                 hashes[: stop - start], at, table.slots, table.data, table.offsets, table.kinds, table.size,
-                numbers[start:stop], add,
+                numbers[start:stop],
             )  # fmt: skip
             table.indexed = table.size
             if at == (stop - start) * len(columns):
                 break
             _make_room(table, needed)
     return numbers
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """A view of the one type that code is compiled for; mapped files and Arrow's buffers are read-only."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _make_room(table: NameTable, needed: int) -> None:
@@ -66,7 +85,7 @@ def _make_room(table: NameTable, needed: int) -> None:
             slots *= 2
         table.slots = np.empty(0, np.int64)  # the old ones go before the new ones come
         table.slots = np.full(slots, FREE, np.int64)
-        _index(table.slots, table.data, table.offsets, table.kinds, table.size)
+        _index(table.slots, *map(_read_only, (table.data, table.offsets, table.kinds)), table.size)
         table.indexed = table.size
 
 
@@ -110,47 +129,81 @@ def _index(slots, data, offsets, kinds, size):
 
 
 @njit(nogil=True, cache=True)
-def _number(
-    data_0, offsets_0, kinds_0, data_1, offsets_1, kinds_1, hashes, at, slots, data, offsets, kinds, size, numbers, add
-):
-    """Where it stopped (row · columns + column), how many names there are, how many bytes the next one needs."""
-    columns = hashes.shape[1]
+def _find(values, begin, length, kind, sum_, slots, data, offsets, kinds):
+    """A name's number, and its slot; -1 and a free slot if it is not there."""
     mask = np.uint64(len(slots) - 1)
-    for place in range(at, len(hashes) * columns):
+    mark = np.int64(sum_ >> HALF) >> 1  # 31 bits, so that no taken slot looks free
+    slot = sum_ & mask
+    while slots[slot] != FREE:
+        if slots[slot] >> 32 == mark:
+            known = slots[slot] & LOW
+            first = offsets[known]
+            if offsets[known + 1] - first == length and kinds[known] == kind:
+                same = 0
+                while same < length and data[first + same] == values[begin + same]:
+                    same += 1
+                if same == length:
+                    return known, slot
+        slot = (slot + ONE) & mask
+    return np.int64(UNKNOWN), slot
+
+
+@njit(nogil=True, cache=True)
+def _touch(hashes, slots, data, offsets, kinds, known):
+    """Read what the look-ups of some names will read first; the result only keeps the compiler from leaving it out."""
+    mask = np.uint64(len(slots) - 1)
+    for i in range(len(hashes)):
+        known[i] = slots[hashes[i] & mask] & LOW  # of a free slot: the largest number, which no name has
+    sink = np.int64(0)
+    for i in range(len(hashes)):
+        if known[i] < len(kinds):
+            sink += kinds[known[i]]
+            known[i] = offsets[known[i]]
+        else:
+            known[i] = 0
+    for i in range(len(hashes)):
+        if known[i] < len(data):
+            sink += data[known[i]]
+    return sink
+
+
+@njit(nogil=True, cache=True)
+def _look_up(values, ends, of_kind, hashes, slots, data, offsets, kinds, numbers):
+    for row in range(len(hashes)):
+        length = ends[row + 1] - ends[row]
+        numbers[row], _ = _find(values, ends[row], length, of_kind[row], hashes[row], slots, data, offsets, kinds)
+
+
+@njit(nogil=True, cache=True)
+def _number(
+    data_0, offsets_0, kinds_0, data_1, offsets_1, kinds_1, hashes, at, slots, data, offsets, kinds, size, numbers
+):
+    """Where it stopped (row · columns + column), how many names there are, how many bytes the next one needs, and what
+    says that `_touch` did something."""
+    columns = hashes.shape[1]
+    total = len(hashes) * columns
+    flat = hashes.reshape(total)
+    known = np.empty(GROUP, np.int64)
+    sink = np.int64(0)
+    for place in range(at, total):
+        if (place - at) % GROUP == 0:
+            sink += _touch(flat[place : place + GROUP], slots, data, offsets, kinds, known)
         row, column = place // columns, place % columns
         if column:
-            begin, length, kind = offsets_1[row], offsets_1[row + 1] - offsets_1[row], kinds_1[row]
+            values, begin, length, kind = data_1, offsets_1[row], offsets_1[row + 1] - offsets_1[row], kinds_1[row]
         else:
-            begin, length, kind = offsets_0[row], offsets_0[row + 1] - offsets_0[row], kinds_0[row]
+            values, begin, length, kind = data_0, offsets_0[row], offsets_0[row + 1] - offsets_0[row], kinds_0[row]
         sum_ = hashes[row, column]
-        mark = np.int64(sum_ >> HALF) >> 1  # 31 bits, so that no taken slot looks free
-        slot = sum_ & mask
-        number = np.int64(UNKNOWN)
-        while slots[slot] != FREE:
-            if slots[slot] >> 32 == mark:
-                known = slots[slot] & LOW
-                first = offsets[known]
-                if offsets[known + 1] - first == length and kinds[known] == kind:
-                    same = 0
-                    if column:
-                        while same < length and data[first + same] == data_1[begin + same]:
-                            same += 1
-                    else:
-                        while same < length and data[first + same] == data_0[begin + same]:
-                            same += 1
-                    if same == length:
-                        number = known
-                        break
-            slot = (slot + ONE) & mask
-        if number < 0 and add:
+        number, slot = _find(values, begin, length, kind, sum_, slots, data, offsets, kinds)
+        if number < 0:
             used = offsets[size]
             if used + length > len(data) or size + 1 >= len(offsets) or _full(size + 1, len(slots)):
-                return place, size, max(length, 1)
+                return place, size, max(length, 1), sink
             for i in range(length):
-                data[used + i] = data_1[begin + i] if column else data_0[begin + i]
+                data[used + i] = values[begin + i]
             number = np.int64(size)
             kinds[number], offsets[number + 1] = kind, used + length
-            slots[slot] = mark << 32 | number
+            slots[slot] = (np.int64(sum_ >> HALF) >> 1 << 32) | number
             size += 1
         numbers[row, column] = number
-    return len(hashes) * columns, size, 0
+    return total, size, 0, sink

@@ -11,7 +11,7 @@ MIX, HALF, ONE = np.uint64(0x9E3779B97F4A7C15), np.uint64(32), np.uint64(1)
 def repeated_rows(rows: np.ndarray) -> np.ndarray:
     """As `neuralcore.kernels.repeated_rows.repeated_rows`."""
     first = np.empty(len(rows), np.int64)
-    _find(rows, np.full(1 << (2 * len(rows)).bit_length(), -1, np.int64), first)
+    _find(rows, np.full(1 << (2 * len(rows)).bit_length(), -1, np.int32 if len(rows) < 2**31 else np.int64), first)
     return first
 
 
