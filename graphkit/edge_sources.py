@@ -56,8 +56,8 @@ class Layout:
     def __post_init__(self) -> None:
         if self.columns is not None and len(self.columns) not in (2, 3, 4):
             raise UserError(f"columns {list(self.columns)}: give head,tail or head,relation,tail or these and weight")
-        if self.delimiter is not None and len(self.delimiter) != 1:
-            raise UserError(f"delimiter {self.delimiter!r} is not one character")
+        if self.delimiter is not None and not (len(self.delimiter) == 1 and self.delimiter.isascii()):
+            raise UserError(f"delimiter {self.delimiter!r} is not one character of ASCII")
 
     def places(self, found: Sequence[str], path: Path) -> dict[str, int]:
         """Role -> its column's number from 0, among columns with these names.
@@ -133,8 +133,9 @@ class Reader:
         first = next(csv_text.reader([stream.first_line()], **bad_rows.dialect(delimiter)), [])
         header = self.layout.header
         if header is None:
-            wanted = [str(column) for column in self.layout.columns or ("head", "tail") if column != "-"]
-            header = set(wanted) <= set(first) and not all(column.isdecimal() for column in wanted)
+            wanted = {str(column) for column in self.layout.columns or ("head", "tail")} - {"-"}
+            wanted = {column for column in wanted if not column.isdecimal()}
+            header = bool(wanted) and wanted <= set(first)
         numbers = [str(number) for number in range(1, len(first) + 1)]
         places = self.layout.places(first if header else numbers, path)
         names = [f"{number}" for number in range(len(first))]

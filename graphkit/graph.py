@@ -7,8 +7,8 @@ type (the user "apple" is not the page "apple"). Entities are numbered type afte
 Arrow's CSV reader parses them (a million lines a second); only a file that it refuses is read again line by line, to
 say which line is wrong. Duplicate edges and self-loops are counted and kept.
 
-A graph that does not fit in memory is first made a folder by `graphkit.importers`; its names and edges are then mapped
-files, and what is done here with edges is done a million at a time.
+A graph that does not fit in memory is first made a folder by `graphkit.importers`; its names and edges are then
+mapped files, and what is done here with edges is done a million at a time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from graphkit.edge_lists import find, numbered, numbered_by_type, read_table, re
 from graphkit.graph_folder import pieces
 from graphkit.repeats import count_repeats
 from neuralcore.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from graphkit.embed import GraphEmbedding
 
 SPLITS = ("train", "valid", "test")
 ONE_TYPE = "entity"  # the name of the type where there is one
@@ -64,8 +67,8 @@ class Graph:
 
     @classmethod
     def read(cls, path: str | Path, sides: Mapping[str, tuple[str, str]] | None = None) -> Graph:
-        """A graph from an edge list, a folder of `train`, `valid` and `test` edge lists, or the folder of `save` or of
-        `graphkit import`, which is mapped.
+        """A graph from an edge list, a folder of `train`, `valid` and `test` edge lists, or the folder of `save` or
+        of `graphkit import`, which is mapped.
 
         A folder of lists may hold `entity2name.tsv` with readable names. Every list may end in .gz or .xz. Entities
         are numbered as they appear, a split's heads before its tails.
@@ -79,7 +82,11 @@ class Graph:
         """
         path = Path(path)
         if graph_folder.is_graph_folder(path):
-            return cls(**graph_folder.read(path))
+            graph = cls(**graph_folder.read(path))
+            for name, pair in zip(graph.relations, graph.sides):
+                if sides is not None and sides.get(name) != pair:
+                    raise UserError(f"{path}: {name!r} goes from {pair[0]} to {pair[1]}: it was imported so")
+            return graph
         if (path / "manifest.json").is_file():
             return cls._read_saved(path)
         if path.is_dir():
@@ -149,7 +156,9 @@ class Graph:
         for split, rows in splits.items():
             graph._check_sides(split, rows)
         duplicates = sum(count_repeats(rows) for rows in splits.values())
-        self_loops = sum(int((some[:, 0] == some[:, 2]).sum()) for rows in splits.values() for _, some in pieces(rows))
+        self_loops = sum(
+            int((some[:, 0] == some[:, 2]).sum()) for rows in splits.values() for _, some in pieces(rows)
+        )
         return dataclasses.replace(graph, duplicates=duplicates, self_loops=self_loops)
 
     def _check_sides(self, split: str, rows: np.ndarray) -> None:
@@ -178,6 +187,45 @@ class Graph:
                             f"{split} edge {start + bad[0]} is {edge}, whose {'tail' if end else 'head'} is no "
                             f"{self.sides[edge[1]][end]}"
                         )
+
+    @classmethod
+    def of_networkx(cls, graph: Any, *, relation: str = "relation", weight: str = "weight") -> Graph:
+        """A graph from a NetworkX one; see `graphkit.graph_exchange`, as for the next five."""
+        from graphkit import graph_exchange
+
+        return graph_exchange.of_networkx(graph, relation=relation, weight=weight)
+
+    @classmethod
+    def of_scipy(cls, matrix: Any, names: Sequence[str] | None = None, *, relation: str = "related_to") -> Graph:
+        """A graph from a sparse matrix of weights."""
+        from graphkit import graph_exchange
+
+        return graph_exchange.of_scipy(matrix, names, relation=relation)
+
+    @classmethod
+    def of_pyg(cls, data: Any) -> Graph:
+        """A graph from PyTorch Geometric's `Data` or `HeteroData`."""
+        from graphkit import graph_exchange
+
+        return graph_exchange.of_pyg(data)
+
+    def to_networkx(self, split: str = "train", *, embedding: GraphEmbedding | None = None) -> Any:
+        """A NetworkX MultiDiGraph."""
+        from graphkit import graph_exchange
+
+        return graph_exchange.to_networkx(self, split, embedding=embedding)
+
+    def to_scipy(self, relation: str | None = None, split: str = "train") -> Any:
+        """A sparse matrix of weights."""
+        from graphkit import graph_exchange
+
+        return graph_exchange.to_scipy(self, relation, split)
+
+    def to_pyg(self, split: str = "train", *, embedding: GraphEmbedding | None = None) -> Any:
+        """PyTorch Geometric's `Data`, or `HeteroData` where there are several types."""
+        from graphkit import graph_exchange
+
+        return graph_exchange.to_pyg(self, split, embedding=embedding)
 
     def rows_of(self, kind: str) -> range:
         """The numbers of a type's entities."""

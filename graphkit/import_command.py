@@ -14,7 +14,7 @@ class ImportArguments:
     """Import edge lists as a folder for `graphkit embed`, in memory bounded by the names."""
 
     sources: tyro.conf.Positional[tuple[str, ...]]
-    """files of edges (.tsv, .csv, also .gz, .xz and .zst; .parquet, .arrow), or a folder with train, valid and test"""
+    """files of edges (.tsv, .csv, also .gz, .xz and .zst; .parquet, .arrow), or a folder with train, valid, test"""
     out: str
     """folder to write, which must not be there"""
     columns: str | None = None

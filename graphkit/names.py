@@ -7,6 +7,7 @@ Looking up a name builds a hash table once, 12 to 24 bytes a name.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -63,7 +64,7 @@ class Names(Sequence[str]):
         for start in range(0, len(self), BLOCK):
             ends = self.offsets[start : start + BLOCK + 1]
             data, ends = self.data[ends[0] : ends[-1]].tobytes(), (ends - ends[0]).tolist()
-            yield from (data[begin:end].decode() for begin, end in zip(ends, ends[1:]))
+            yield from (data[begin:end].decode() for begin, end in itertools.pairwise(ends))
 
     def numbers(self, names: Sequence[str]) -> np.ndarray:
         """(B,) int32: where each of B names stands first, -1 for one that is not here."""

@@ -1,8 +1,8 @@
 """Edges that stand in a list twice, found exactly and in bounded memory, also where the list is a mapped file.
 
 Equal edges fall into the same part of the list, by a sum of their three numbers; the list is read once for each part,
-and the edges of a part are compared in memory. There are at most 64 parts, so memory is that of 2 million edges, or of
-the 64th part of them.
+and the edges of a part are compared in memory. There are at most 64 parts, so memory is that of 2 million edges, or
+of the 64th part of them.
 """
 
 from __future__ import annotations

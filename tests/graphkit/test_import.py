@@ -15,6 +15,7 @@ import pytest
 
 import graphkit.repeats
 from graphkit.cli import main
+from graphkit.embed import GraphEmbedding
 from graphkit.graph import Graph
 from graphkit.importers import import_graph
 from graphkit.repeats import repeats
@@ -33,8 +34,9 @@ def some_edges(count: int = 300) -> Named:
 
 def write_tsv(path: Path, edges: Any) -> Path:
     text = "".join("\t".join(map(str, edge)) + "\n" for edge in edges).encode()
-    suffix = {".gz": gzip.compress, ".xz": lzma.compress}.get(path.suffix, bytes)
-    path.write_bytes(suffix(text))
+    if path.suffix == ".zst":
+        text = pytest.importorskip("zstandard", reason="needs the extra zst").ZstdCompressor().compress(text)
+    path.write_bytes({".gz": gzip.compress, ".xz": lzma.compress}.get(path.suffix, bytes)(text))
     return path
 
 
@@ -48,11 +50,12 @@ def folder_of(path: Path, *sources: Path, **settings: Any) -> Graph:
     return Graph.read(path / "g")
 
 
-@pytest.mark.parametrize("suffix", ["", ".gz", ".xz"])
+@pytest.mark.parametrize("suffix", ["", ".gz", ".xz", ".zst"])
 def test_it_is_the_graph_that_read_gives(tmp_path: Path, suffix: str) -> None:
     edges = some_edges()
     file = write_tsv(tmp_path / f"e.tsv{suffix}", edges)
-    graph, read = folder_of(tmp_path, file), Graph.read(file)
+    graph = folder_of(tmp_path, file)
+    read = Graph.read(write_tsv(tmp_path / "plain.tsv", edges))
     assert named(graph) == named(read) == edges
     assert (graph.duplicates, graph.self_loops) == (read.duplicates, read.self_loops)
     assert sum(Counter(edges).values()) - len(Counter(edges)) == graph.duplicates
@@ -174,7 +177,13 @@ def test_splits_are_drawn_and_seen(tmp_path: Path) -> None:
 
 
 def test_duplicates_are_summed(tmp_path: Path) -> None:
-    edges = [("a", "r", "b", 1.0), ("b", "r", "b", 2.0), ("a", "r", "b", 0.5), ("a", "s", "b", 4.0), ("a", "r", "b", 3.0)]
+    edges = [
+        ("a", "r", "b", 1.0),
+        ("b", "r", "b", 2.0),
+        ("a", "r", "b", 0.5),
+        ("a", "s", "b", 4.0),
+        ("a", "r", "b", 3.0),
+    ]
     file = write_tsv(tmp_path / "e.tsv", edges)
     done = import_graph([file], tmp_path / "g", duplicates="sum")
     graph = Graph.read(tmp_path / "g")
@@ -213,6 +222,26 @@ def test_a_folder_of_splits_and_several_files(tmp_path: Path) -> None:
     assert {split: len(rows) for split, rows in Graph.read(tmp_path / "g").edges.items()} == {"train": 1, "test": 1}
     import_graph([tmp_path / "f" / "test.tsv.gz", tmp_path / "f" / "train.tsv"], tmp_path / "h")
     assert named(Graph.read(tmp_path / "h")) == [("b", "related_to", "c"), ("a", "related_to", "b")]
+
+
+def test_vectors_are_learned_from_a_folder(tmp_path: Path) -> None:
+    file = write_tsv(tmp_path / "e.tsv", some_edges())
+    imported = folder_of(tmp_path, file, split=[0.9, 0.1])
+    plain = Graph.of(list(imported.entities), imported.relations, {s: np.array(e) for s, e in imported.edges.items()})
+    models = [GraphEmbedding(graph, dimension=8).fit(epochs=2) for graph in (imported, plain)]
+    assert models[0].evaluate("valid") == models[1].evaluate("valid")
+    assert models[0].predict("日本", "r1", new_only=True) == models[1].predict("日本", "r1", new_only=True)
+    again = GraphEmbedding.load(models[0].save(tmp_path / "vectors"))
+    np.testing.assert_array_equal(again.matrix, models[1].matrix)
+    assert again.graph.digest() == imported.digest()
+
+
+def test_a_damaged_archive_is_told(tmp_path: Path) -> None:
+    file = write_tsv(tmp_path / "e.tsv.gz", [(f"a{i * i}", "r", f"b{i}") for i in range(9000)])
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"e\.tsv\.gz is damaged or cut off"):
+        import_graph([file], tmp_path / "g")
+    assert sorted(tmp_path.iterdir()) == [file]
 
 
 def test_mistakes_are_told_and_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -1,7 +1,7 @@
 """The numbers of names, which come as columns of a table, and a table of all names: what reading a graph needs.
 
-A name that was not there before gets the next number, row by row and column by column, so the numbers do not depend on
-how the rows were cut into blocks. Names of different kinds (types of entities) are different names:
+A name that was not there before gets the next number, row by row and column by column, so the numbers do not depend
+on how the rows were cut into blocks. Names of different kinds (types of entities) are different names:
 
     columns  a c   b a     kinds  0 0   0 0      ->  numbers  0 2   1 0      (row 0: a, b; row 1: c, a)
 
@@ -32,7 +32,8 @@ class NameTable:
 
     Attributes:
         size: N.
-        data: (at least the last offset,) uint8, the names' bytes. offsets: (at least N + 1,) int64, where each begins.
+        data: (at least the last offset,) uint8, the names' bytes.
+        offsets: (at least N + 1,) int64, where each begins.
         kinds: (at least N,) int16.
         slots, indexed: the hash table of the numba implementation, and how many names it knows.
     """

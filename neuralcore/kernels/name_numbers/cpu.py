@@ -1,9 +1,9 @@
 """numba: a hash table with open addressing. A slot holds 31 bits of the hash and the number, so a name that is there
 costs a look at its slot and one at its bytes.
 
-With a million names nearly every look is a wait for the memory. So the hashes of some rows are made first, and before a
-few names are looked up, what they will need is read without using it: these reads do not depend on one another, and the
-processor waits for many of them at once. Compiled code cannot make room: it stops before the name that does not
+With a million names nearly every look is a wait for the memory. So the hashes of some rows are made first, and before
+a few names are looked up, what they will need is read without using it: these reads do not depend on one another, and
+the processor waits for many of them at once. Compiled code cannot make room: it stops before the name that does not
 fit, room is made, and it goes on from there.
 """
 
@@ -24,9 +24,7 @@ ROWS = 1 << 14  # whose hashes are made at once
 GROUP = 32  # names whose memory is asked for at once
 
 
-def name_numbers(
-    columns: Sequence[Column], table: NameTable, kinds: Sequence[np.ndarray], add: bool
-) -> np.ndarray:
+def name_numbers(columns: Sequence[Column], table: NameTable, kinds: Sequence[np.ndarray], add: bool) -> np.ndarray:
     """As `neuralcore.kernels.name_numbers.name_numbers`."""
     rows = len(kinds[0])
     numbers = np.empty((rows, len(columns)), np.int32)
@@ -150,7 +148,7 @@ def _find(values, begin, length, kind, sum_, slots, data, offsets, kinds):
 
 @njit(nogil=True, cache=True)
 def _touch(hashes, slots, data, offsets, kinds, known):
-    """Read what the look-ups of some names will read first; the result only keeps the compiler from leaving it out."""
+    """Read what the look-ups of some names will read first; the result keeps the compiler from leaving that out."""
     mask = np.uint64(len(slots) - 1)
     for i in range(len(hashes)):
         known[i] = slots[hashes[i] & mask] & LOW  # of a free slot: the largest number, which no name has
@@ -178,8 +176,8 @@ def _look_up(values, ends, of_kind, hashes, slots, data, offsets, kinds, numbers
 def _number(
     data_0, offsets_0, kinds_0, data_1, offsets_1, kinds_1, hashes, at, slots, data, offsets, kinds, size, numbers
 ):
-    """Where it stopped (row · columns + column), how many names there are, how many bytes the next one needs, and what
-    says that `_touch` did something."""
+    """Where it stopped (row · columns + column), how many names there are, how many bytes the next one needs, and
+    what says that `_touch` did something."""
     columns = hashes.shape[1]
     total = len(hashes) * columns
     flat = hashes.reshape(total)

@@ -9,9 +9,7 @@ import numpy as np
 from neuralcore.kernels.name_numbers import UNKNOWN, Column, NameTable
 
 
-def name_numbers(
-    columns: Sequence[Column], table: NameTable, kinds: Sequence[np.ndarray], add: bool
-) -> np.ndarray:
+def name_numbers(columns: Sequence[Column], table: NameTable, kinds: Sequence[np.ndarray], add: bool) -> np.ndarray:
     """As `neuralcore.kernels.name_numbers.name_numbers`."""
     index: dict[tuple[int, bytes], int] = {}
     for i in range(table.size):
