@@ -4,10 +4,11 @@
 
 The edges are head, relation, tail with names of digits, ends drawn from a power law, 10 relations. Each contender
 has a process of its own. Ours writes its whole folder: names numbered, edges, duplicates and self-loops counted,
-hashes. "dict" numbers the same batches in another way, to justify the one that was chosen: Arrow's dictionary encoding
-of each batch, and its different names through a Python dict; it stops there. "pandas", run by a Python that has it, is
-read_csv and factorize, and stops there, too. CPU-seconds are user and system time of all threads, with what a process
-imports and loads from numba's cache; compiling is done before. docs/results/graph_import.md is written anew.
+hashes. "dict" numbers the same batches in another way, to justify the one that was chosen: Arrow's dictionary
+encoding of each batch, and its different names through a Python dict; it stops there. "pandas", run by a Python
+that has it, is read_csv and factorize, and stops there, too. CPU-seconds are user and system time of all threads,
+with what a process imports and loads from numba's cache; compiling is done before. docs/results/graph_import.md is
+written anew.
 """
 
 from __future__ import annotations
@@ -120,8 +121,7 @@ def main() -> None:
 
 {arguments.edges:,} edges of {arguments.nodes:,} names, {size:,.0f} MB of TSV; {date.today()},
 {platform.machine()}, {os.cpu_count()} processors that other work was using as well. Peak memory is that of the
-whole process, Python and numba
-(about 180 MB) among it, and counts pages of mapped files.
+whole process, with Python and numba in it, and counts pages of mapped files.
 
 | | CPU-s | edges per CPU-s | peak MB | |
 |---|---:|---:|---:|---|
