@@ -24,6 +24,9 @@ COMMANDS = {
     "classify": Command(
         "graphkit.classify_command", "ClassifyArguments", "classify", "Tell the labels of nodes from their vectors"
     ),
+    "export": Command(
+        "graphkit.export_command", "ExportArguments", "export", "Write a graph's vectors in another format"
+    ),
     "search": Command("graphkit.search_command", "SearchArguments", "search", "Find the names nearest to a name"),
 }
 

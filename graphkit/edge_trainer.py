@@ -37,6 +37,7 @@ import torch
 from graphkit.buckets import BLOCK, Buckets
 from graphkit.embed_config import EmbedConfig, RelationConfig
 from graphkit.graph import Graph
+from graphkit.graph_warm_start import GraphWarmStart
 from graphkit.partition import Partition, Visit, visits
 from graphkit.questions import Batch, Grouped, KnownAnswers, pooled
 from graphkit.relation_classes import Relations, RelationTable
@@ -56,6 +57,7 @@ class EdgeTrainer:
         graph: what is learned from. config: see `EmbedConfig`. seed: of everything random.
         folder: for the sorted edges and the checkpoints, from which it goes on; None if all is to stay in memory.
         settings: relation -> what is different about it.
+        start: where vectors to begin with are, and the names that stay as they are; see `graphkit.graph_warm_start`.
 
     Attributes:
         shards: the entities' table. relations: which are trained alike. tables: operator -> `RelationTable`.
@@ -69,6 +71,7 @@ class EdgeTrainer:
         seed: int,
         folder: Path | None = None,
         settings: Mapping[str, RelationConfig] | None = None,
+        start: tuple[str | Path, Iterable[str]] | None = None,
     ):
         if folder is None and config.partitions > config.slots:
             raise ValueError("partitions that are not in memory need a folder")
@@ -78,6 +81,10 @@ class EdgeTrainer:
         self.shards = Shards(self.partition, config.dimension, config.slots, self._begin, self.store)
         self.relations = Relations(graph, config, settings or {})
         self.tables = self.relations.begin(config.dimension, config.init_scale, np.random.default_rng([seed, 1]))
+        self.start: GraphWarmStart | None = None
+        if start is not None:
+            self.start = GraphWarmStart(start[0], graph, config.dimension, self.relations, start[1])
+            self.start.into_relations(self.tables, self.relations)
         margin = 1.0 if config.margin is None else config.margin
         self.scorings = {
             name: Scoring(name, config.comparator, config.loss, margin, config.n3, config.l2) for name in self.tables
@@ -96,6 +103,8 @@ class EdgeTrainer:
             rows = weight[start : start + 4096]
             rows[:] = generator.normal(0.0, self.config.init_scale, rows.shape)
         state[:] = 0.0
+        if self.start is not None:
+            self.start.into(*self.partition.members(shard), weight, state)
 
     def fit(self, epochs: int, telemetry: Telemetry | None = None) -> None:
         """Train until `epochs` passes have been made in all, with as many threads as torch has been given.
@@ -314,13 +323,14 @@ class EdgeTrainer:
     def _digest(self) -> str:
         """Of the names, the edges and how they are partitioned: what a checkpoint must agree with."""
         parts = self.graph.digest(), self.partition.counts, self.partition.shards, self.seed, self.relations.classes
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+        begun = "" if self.start is None else self.start.digest
+        return hashlib.sha256((repr(parts) + begun).encode()).hexdigest()
 
     def _restore(self, state: dict[str, Any], shards: dict[str, dict[str, np.ndarray]], where: Path) -> None:
         if state["graph"] != self._digest:
             raise UserError(
-                f"{where} was learned from other edges than these {self.graph}, or with other partitions, relations "
-                f"or another seed: restore them to go on, or choose another --run"
+                f"{where} was learned from other edges than these {self.graph}, or with other partitions, relations, "
+                f"start or seed: restore them to go on, or choose another --run"
             )
         self.tables = {name: RelationTable(**shards[f"relations_{name}"]) for name in self.tables}
         self.epoch, self.visit = state["epoch"], state["visit"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,14 @@ class GraphEmbedding:
         self.seed, self.epoch = seed, 0
         self._trainer: EdgeTrainer | None = None
 
-    def fit(self, epochs: int | None = None, *, folder: str | Path | None = None) -> GraphEmbedding:
+    def fit(
+        self,
+        epochs: int | None = None,
+        *,
+        folder: str | Path | None = None,
+        start: str | Path | None = None,
+        freeze: Iterable[str] = (),
+    ) -> GraphEmbedding:
         """Train until `epochs` passes have been made in all (None: the config's); returns self.
 
         It uses as many threads as torch has been given (`torch.set_num_threads`).
@@ -90,26 +97,37 @@ class GraphEmbedding:
             on.
                 Without one, a later `fit` goes on from this one; partitions that are not in memory lie in a temporary
                 folder meanwhile, and there is no going on.
+            start: a run folder, or vectors in any format of `graphkit.graph_formats`, with which entities and
+                relations of the same names begin. freeze: names of entities and relations that then stay as they are.
 
         Raises:
-            UserError: the loss is no longer a number, or the folder's checkpoints are of another graph.
+            UserError: the loss is no longer a number, the folder's checkpoints are of another graph, or `start` does
+                not fit.
         """
         epochs = self.config.epochs if epochs is None else epochs
+        if start is None and freeze:
+            raise UserError("what is frozen stays where a start has it: name one")
+        if start is not None and self._trainer is not None:
+            raise UserError("start says where a training begins, and this one has begun: make another embedding")
+        begin = None if start is None else (start, freeze)
         if folder is not None:
-            self._fit_in(Path(folder), epochs, telemetry=True)
+            self._fit_in(Path(folder), epochs, True, begin)
         elif self.config.partitions > self.config.slots:
             with tempfile.TemporaryDirectory(prefix="graphkit_") as temporary:
-                self._fit_in(Path(temporary), epochs, telemetry=False)
+                self._fit_in(Path(temporary), epochs, False, begin)
                 self.matrix = np.array(self.matrix)
         else:
-            self._trainer = self._trainer or EdgeTrainer(self.graph, self.config, self.seed, settings=self.relations)
+            if self._trainer is None:
+                self._trainer = EdgeTrainer(self.graph, self.config, self.seed, None, self.relations, begin)
             self._trainer.fit(epochs)
             self._take(self._trainer, np.empty((len(self.graph.entities), self.config.dimension), np.float32))
         return self
 
-    def _fit_in(self, folder: Path, epochs: int, telemetry: bool) -> None:
+    def _fit_in(
+        self, folder: Path, epochs: int, telemetry: bool, start: tuple[str | Path, Iterable[str]] | None
+    ) -> None:
         count = len(self.graph.train)
-        with EdgeTrainer(self.graph, self.config, self.seed, folder, self.relations) as trainer:
+        with EdgeTrainer(self.graph, self.config, self.seed, folder, self.relations, start) as trainer:
             if not telemetry:
                 trainer.fit(epochs)
             else:
@@ -230,6 +248,11 @@ class GraphEmbedding:
                     scores = COMPARATORS[self.config.comparator].forward(query, answers).diagonal()
                     total[start : start + len(part)] += scores.numpy() / 2
         return total
+
+    @property
+    def operators(self) -> list[str]:
+        """R names: each relation's operator."""
+        return self._classes.operator_of.tolist()
 
     @property
     def entities(self) -> Entities:

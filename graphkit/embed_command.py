@@ -30,9 +30,17 @@ class EmbedArguments:
     """of everything random"""
     threads: int | None = None
     """torch threads; by default all processors"""
+    start: str = ""
+    """a run folder or vectors (see graphkit export), with which entities and relations of the same names begin"""
+    freeze: str = ""
+    """with --start: a file of names, one a line, of entities and relations that stay as they are"""
     config: EmbedConfig = field(default_factory=EmbedConfig)
     relations: tyro.conf.Suppress[dict[str, RelationConfig]] = field(default_factory=dict)
     """what is different about some relations; only a .toml file can say it, in tables [relations.<name>]"""
+
+    def __post_init__(self) -> None:
+        if self.freeze and not self.start:
+            raise ValueError("--freeze needs --start: what is frozen stays where that has it")
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ def embed(arguments: EmbedArguments) -> int:
 
     from graphkit.embed import GraphEmbedding
     from graphkit.graph import Graph
+    from graphkit.graph_warm_start import read_names
     from graphkit.partition import visits
     from graphkit.samples import resolve
     from neuralcore.checkpoint import write_text
@@ -92,7 +101,8 @@ def embed(arguments: EmbedArguments) -> int:
         if done:
             epoch, visit = divmod(done[-1], len(visits(arguments.config.partitions, arguments.config.slots)))
             print(f"{run}: going on from epoch {epoch}" + (f", visit {visit}" if visit else ""))
-        embedding.fit(folder=run)
+        freeze = read_names(Path(arguments.freeze)) if arguments.freeze else []
+        embedding.fit(folder=run, start=arguments.start or None, freeze=freeze)
         embedding.save(run / "vectors")
         card = f"# {name}\n\n{graph}. {arguments.config.epochs} epochs, seed {arguments.seed}, {threads} threads.\n\n"
         for split in ("valid", "test"):

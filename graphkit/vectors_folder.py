@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from neuralcore import array_file
 from neuralcore.checkpoint import read_arrays, sealed, sha256, unsealed, write_arrays, write_text
 from neuralcore.errors import UserError
 from neuralcore.lazy import lazy_import
@@ -56,15 +57,17 @@ def write_vectors(
     return folder
 
 
-def read_vectors(folder: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, list[Any]], dict[str, Any]]:
-    """The arrays, columns and manifest of a folder.
+def read_vectors(
+    folder: Path, kind: str, *, mapped: bool = False
+) -> tuple[dict[str, np.ndarray], dict[str, list[Any]], dict[str, Any]]:
+    """The arrays, columns and manifest of a folder; `mapped` arrays are read-only and in memory while looked at.
 
     Raises:
         UserError: there are no vectors of that kind, or a file is not as it was written.
     """
     path = folder / "manifest.json"
     if not path.is_file() and (folder / "vectors" / "manifest.json").is_file():
-        return read_vectors(folder / "vectors", kind)
+        return read_vectors(folder / "vectors", kind, mapped=mapped)
     if not path.is_file():
         raise UserError(f"{folder} holds no vectors (no manifest.json): name a run folder or its vectors/")
     try:
@@ -77,7 +80,8 @@ def read_vectors(folder: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[s
         names = _path(folder, "names", digests["names"])
         if sha256(names) != digests["names"]:
             raise ValueError(f"{names.name} is not as it was written")
-        arrays = read_arrays(_path(folder, "arrays", digests["arrays"]), digests["arrays"])
+        read = array_file.mapped if mapped else read_arrays
+        arrays = read(_path(folder, "arrays", digests["arrays"]), digests["arrays"])
         with pyarrow.OSFile(str(names)) as file:
             table = pyarrow.ipc.open_file(file).read_all()
     except (OSError, ValueError, KeyError, TypeError) as error:

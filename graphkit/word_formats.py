@@ -74,8 +74,10 @@ def write_word2vec(path: Path, words: Sequence[str], matrix: np.ndarray, *, bina
     return path
 
 
-def read_word2vec(path: Path) -> tuple[list[str], np.ndarray]:
-    """The V words and their (V, D) float32 vectors, of a file in any of these formats.
+def read_word2vec(
+    path: Path, allocate: Callable[[tuple[int, int], type], np.ndarray] = np.empty
+) -> tuple[list[str], np.ndarray]:
+    """The V words and their (V, D) float32 vectors, of a file in any of these formats; `allocate` makes the matrix.
 
     Raises:
         UserError: the file cannot be read, is none of these, is cut off, or holds a word that is not UTF-8 or is
@@ -95,7 +97,7 @@ def read_word2vec(path: Path) -> tuple[list[str], np.ndarray]:
                 begin, layout.words = 0, sum(1 for _ in file)
                 file.seek(0)
             try:
-                matrix = np.empty((layout.words, layout.dimension), np.float32)
+                matrix = allocate((layout.words, layout.dimension), np.float32)
             except (MemoryError, ValueError):
                 raise UserError(
                     f"{path}: line 1 promises {layout.words:,} words of {layout.dimension:,} numbers each, more than "

@@ -98,27 +98,52 @@ def read(path: Path, expected_sha256: str, into: Mapping[str, np.ndarray] | None
         ValueError: the file is not the one that was written, or an array of `into` is not like the stored one.
     """
     verify(path, expected_sha256)
-    size = path.stat().st_size
     found = {}
     with open(path, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > size - 8:
-            raise ValueError(f"{path.name} is not a safetensors file")
-        header = json.loads(file.read(length))
-        for name, entry in header.items():
-            if name == "__metadata__":
-                continue
-            dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
-            begin, end = entry["data_offsets"]
-            if end - begin != dtype.itemsize * math.prod(shape) or not 0 <= begin <= end <= size - 8 - length:
-                raise ValueError(f"{path.name}: {name} does not lie in the file")
+        for name, (dtype, shape, begin) in _entries(path, file).items():
             array = (into or {}).get(name)
             if array is None:
                 array = np.empty(shape, dtype)
             elif array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
                 raise ValueError(f"{path.name}: {name} is {dtype} {shape}, not {array.dtype} {array.shape}")
-            file.seek(8 + length + begin)
+            file.seek(begin)
             if array.nbytes and file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
                 raise ValueError(f"{path.name} ends within {name}")
             found[name] = array
+    return found
+
+
+def mapped(path: Path, expected_sha256: str | None = None) -> dict[str, np.ndarray]:
+    """The arrays of a file, mapped and read-only: pages come into memory when they are looked at.
+
+    Raises:
+        ValueError: it is no safetensors file, or not the one of that hash.
+    """
+    if expected_sha256 is not None:
+        verify(path, expected_sha256)
+    with open(path, "rb") as file:
+        entries = _entries(path, file)
+    return {
+        name: np.memmap(path, dtype, "r", begin, shape) if math.prod(shape) else np.empty(shape, dtype)
+        for name, (dtype, shape, begin) in entries.items()
+    }
+
+
+def _entries(path: Path, file: BinaryIO) -> dict[str, tuple[np.dtype, tuple[int, ...], int]]:
+    """Of each array its dtype, shape and first byte."""
+    size = path.stat().st_size
+    length = int.from_bytes(file.read(8), "little")
+    if length > size - 8:
+        raise ValueError(f"{path.name} is not a safetensors file")
+    found = {}
+    for name, entry in json.loads(file.read(length)).items():
+        if name == "__metadata__":
+            continue
+        if entry["dtype"] not in _DTYPES:
+            raise ValueError(f"{path.name}: {name} is of dtype {entry['dtype']}")
+        dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
+        begin, end = entry["data_offsets"]
+        if end - begin != dtype.itemsize * math.prod(shape) or not 0 <= begin <= end <= size - 8 - length:
+            raise ValueError(f"{path.name}: {name} does not lie in the file")
+        found[name] = dtype, shape, 8 + length + begin
     return found
