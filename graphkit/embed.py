@@ -124,10 +124,10 @@ class GraphEmbedding:
         return self
 
     def _fit_in(
-        self, folder: Path, epochs: int, telemetry: bool, start: tuple[str | Path, Iterable[str]] | None
+        self, folder: Path, epochs: int, telemetry: bool, begin: tuple[str | Path, Iterable[str]] | None
     ) -> None:
         count = len(self.graph.train)
-        with EdgeTrainer(self.graph, self.config, self.seed, folder, self.relations, start) as trainer:
+        with EdgeTrainer(self.graph, self.config, self.seed, folder, self.relations, begin) as trainer:
             if not telemetry:
                 trainer.fit(epochs)
             else:

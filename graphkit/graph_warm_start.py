@@ -100,9 +100,9 @@ class GraphWarmStart:
                 )
         for i in np.flatnonzero(frozen & (self._rows < 0)):
             raise UserError(f"{graph.entities[i]!r} is to stay as it is, but {path} has no vector of it")
-        for i in relations - set(self._relations):
+        for number in relations - set(self._relations):
             raise UserError(
-                f"the relation {graph.relations[i]!r} is to stay as it is, but {path} has none of that operator"
+                f"the relation {graph.relations[number]!r} is to stay as it is, but {path} has none of that operator"
             )
         return frozen, relations
 
