@@ -28,7 +28,7 @@ from graphkit.bigraph_format import is_bigraph, read_bigraph, write_bigraph
 from graphkit.embed_config import EmbedConfig
 from graphkit.graph_vectors import GraphVectors, Parameter, check, parameters_of, pieces
 from graphkit.vectors_folder import read_vectors
-from graphkit.word_formats import read_word2vec, write_word2vec
+from graphkit.word_formats import are_numbers, read_word2vec, write_word2vec
 from neuralcore import array_file
 from neuralcore.config import from_mapping, to_mapping
 from neuralcore.errors import UserError
@@ -181,18 +181,20 @@ def _read_tsv(path: Path, allocate: Allocate) -> GraphVectors:
         dimension = file.readline().count(b"\t")
         if not dimension:
             raise UserError(f"{path}: line 1 is no name with numbers behind it, tabs between")
-        count = 1 + sum(1 for line in file if line.strip())
+        count = 1 + sum(1 for _ in file)
         file.seek(0)
         matrix = allocate((count, dimension), np.float32)
         names: list[str] = []
         while lines := list(itertools.islice(file, max(BLOCK // dimension, 1))):
             row = len(names)
-            found = [
-                _numbers(path, number, line, dimension) for number, line in enumerate(lines, row + 1) if line.strip()
-            ]
+            found = [_named(path, number, line, dimension) for number, line in enumerate(lines, row + 1)]
             names += [name for name, _ in found]
-            found_numbers = np.fromstring(b"\t".join(rest for _, rest in found), np.float32, sep="\t")
-            matrix[row : len(names)] = found_numbers.reshape(-1, dimension)
+            try:  # many lines at once; one by one only to find the bad one
+                together = np.fromstring(b"\t".join(rest for _, rest in found), np.float32, sep="\t")
+                matrix[row : len(names)] = together.reshape(-1, dimension)
+            except ValueError:
+                bad = next(i for i, (_, rest) in enumerate(found) if not are_numbers(rest.split(b"\t")))
+                raise UserError(f"{path}:{row + bad + 1}: something after {found[bad][0]!r} is no number") from None
             forget_pages(matrix)
     relations: list[str] = []
     operators: list[str] = []
@@ -218,19 +220,16 @@ def _read_tsv(path: Path, allocate: Allocate) -> GraphVectors:
     return GraphVectors(names, matrix, [], {}, names_of[0], pairs, names_of[1], tables)
 
 
-def _numbers(path: Path, number: int, line: bytes, dimension: int) -> tuple[str, bytes]:
-    """A line's name and the rest, which has to be so many finite numbers."""
+def _named(path: Path, number: int, line: bytes, dimension: int) -> tuple[str, bytes]:
+    """A line's name and the rest, which has to be of so many fields."""
     name, _, rest = line.rstrip(b"\r\n").partition(b"\t")
-    fields = rest.split(b"\t")
-    if len(fields) != dimension or not name:
-        raise UserError(f"{path}:{number}: a name and {len(fields):,} numbers, expected {dimension:,}, tabs between")
+    fields = rest.count(b"\t") + bool(rest)
+    if fields != dimension or not name:
+        raise UserError(f"{path}:{number}: a name and {fields:,} numbers, expected {dimension:,}, tabs between")
     try:
-        list(map(float, fields))
         return name.decode(), rest
     except UnicodeDecodeError:
         raise UserError(f"{path}:{number}: the name {name!r} is not UTF-8: convert the file") from None
-    except ValueError:
-        raise UserError(f"{path}:{number}: something after {name.decode()!r} is no number") from None
 
 
 # -- Parquet ------------------------------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def is_word2vec(path: Path) -> bool:
         begin, end = (1, 2) if layout.header else (0, 5)
         with _open(path) as file:
             rows = [line.split() for line in itertools.islice(file, begin, end)]
-        return bool(rows) and all(len(row) == layout.dimension + 1 and _are_numbers(row[1:]) for row in rows)
+        return bool(rows) and all(len(row) == layout.dimension + 1 and are_numbers(row[1:]) for row in rows)
     except (OSError, EOFError, zlib.error, lzma.LZMAError):
         return False
 
@@ -144,18 +144,18 @@ def _layout(path: Path) -> _Layout | None:
     with _open(path) as file:
         fields = file.readline(LONGEST_LINE).split()
         if len(fields) > 2:
-            return _Layout(0, len(fields) - 1, header=False, binary=False) if _are_numbers(fields[1:]) else None
+            return _Layout(0, len(fields) - 1, header=False, binary=False) if are_numbers(fields[1:]) else None
         if len(fields) != 2 or not all(field.isdigit() and int(field) for field in fields):
             return None
         words, dimension = map(int, fields)
         following = file.read(min(LONGEST_LINE, 4 * dimension + 1000))
     # Text, though a line may be spoilt, has none of the control characters that 4-byte numbers are full of.
     line = following.split(b"\n", 1)[0].split()
-    text = (len(line) == dimension + 1 and _are_numbers(line[1:])) or not CONTROL.search(following)
+    text = (len(line) == dimension + 1 and are_numbers(line[1:])) or not CONTROL.search(following)
     return _Layout(words, dimension, header=True, binary=not text)
 
 
-def _are_numbers(fields: Sequence[bytes]) -> bool:
+def are_numbers(fields: Sequence[bytes]) -> bool:
     try:
         values = [float(field) for field in fields]
     except ValueError:
@@ -211,7 +211,7 @@ def _read_text(path: Path, file: IO[bytes], matrix: np.ndarray, first: int) -> l
             values = np.fromstring(b" ".join(numbers), np.float32, sep=" ") if numbers else matrix[:0]
             matrix[row : len(names)] = values.reshape(-1, dimension)
         except ValueError:
-            bad = next((n for n, rest in enumerate(numbers) if not _are_numbers(rest.split(b" "))), 0)
+            bad = next((n for n, rest in enumerate(numbers) if not are_numbers(rest.split(b" "))), 0)
             raise UserError(f"{path}: line {row + first + bad} has something that is no number") from None
     if len(names) < size:
         raise UserError(

@@ -147,6 +147,8 @@ def test_what_a_format_cannot_hold(tmp_path: Path) -> None:
         ("v.tsv", "a\t1\t2\nb\t1\tx\n", "v.tsv:2: something after 'b' is no number"),
         ("v.tsv", "a\t1\t2\na\t1\t3\n", "the name 'a' is there twice"),
         ("v.tsv", "a\t1\t2\nb\t1\tnan\n", "the vector of 'b' has NaN"),
+        ("v.tsv", "a\t1\t2\nb\t\t1\n", "v.tsv:2: something after 'b' is no number"),
+        ("v.tsv", "a\t1\t2\n\nb\t1\t2\n", "v.tsv:2: a name and 0 numbers"),
         ("v.tsv", "a b\n", "line 1 is no name with numbers"),
         ("v.parquet", "a", "cannot be read as parquet"),
         ("v.safetensors", "12345678x", "is not a safetensors file"),
