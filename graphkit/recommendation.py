@@ -99,13 +99,22 @@ def recommendation(
         row = row_of_user[owners]
         right[row[row >= 0], wanted[row >= 0]] = True
         row_of_user[mine] = -1
-        first = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        first = _first(scores, k)
         # A seen item is never a hit, also where there are fewer than k others.
         hits = np.take_along_axis(right, first, axis=1)
         at, reachable = slice(start, start + len(mine)), np.minimum(counts[start : start + len(mine)], k)
         recall[at], precision[at] = hits.sum(1) / reachable, hits.mean(1)
         ndcg[at] = hits @ gains / best[reachable - 1]
     return Recommendation(float(recall.mean()), float(precision.mean()), float(ndcg.mean()), k, len(users))
+
+
+def _first(scores: np.ndarray, k: int) -> np.ndarray:
+    """(B, k) the columns of the k highest scores (B, I), the highest first, ties by the column."""
+    least = np.partition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k]
+    row, column = np.nonzero(scores >= least[:, None])  # k of each row, or more where there are ties
+    order = np.lexsort((column, -scores[row, column], row))
+    starts = np.searchsorted(row, np.arange(len(scores)))
+    return column[order][starts[:, None] + np.arange(k)]
 
 
 def recommend(embedding: GraphEmbedding, relation: str, split: str = "test", k: int = 20) -> Recommendation:
