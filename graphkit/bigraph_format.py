@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +110,9 @@ def write_bigraph(vectors: GraphVectors, folder: Path) -> Path:
     return folder
 
 
-def _write_names(folder: Path, names_file: str, count_file: str, names: list[str]) -> None:
+def _write_names(folder: Path, names_file: str, count_file: str, names: Sequence[str]) -> None:
     with open(folder / names_file, "w", encoding="ascii") as file:
-        json.dump(names, file, indent=4)
+        json.dump(list(names), file, indent=4)
     (folder / count_file).write_text(f"{len(names)}\n")
 
 

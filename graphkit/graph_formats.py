@@ -18,7 +18,7 @@ import contextlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -329,14 +329,14 @@ def _write_safetensors(vectors: GraphVectors, path: Path) -> list[Path]:
     return [path]
 
 
-def _packed(name: str, texts: list[str]) -> dict[str, np.ndarray]:
+def _packed(name: str, texts: Sequence[str]) -> dict[str, np.ndarray]:
     """Texts as UTF-8 bytes, one after another, and where each ends."""
     coded = [text.encode() for text in texts]
     ends = np.cumsum([len(text) for text in coded], dtype=np.int64)
     return {f"{name}.utf8": np.frombuffer(b"".join(coded), np.uint8), f"{name}.ends": ends}
 
 
-def _unpacked(name: str, arrays: Mapping[str, np.ndarray]) -> list[str]:
+def _unpacked(name: str, arrays: Mapping[str, np.ndarray]) -> Sequence[str]:
     data, ends = arrays[f"{name}.utf8"].tobytes(), arrays[f"{name}.ends"].tolist()
     return [data[start:end].decode() for start, end in zip([0, *ends], ends)]
 

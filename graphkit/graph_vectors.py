@@ -10,7 +10,7 @@ Axes: N entities of D numbers, R relations, n of them with an operator, W number
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -69,9 +69,9 @@ class GraphVectors:
         config: what scores are made by; None where that is not known.
     """
 
-    names: list[str]
+    names: Sequence[str]
     matrix: np.ndarray
-    titles: list[str] = field(default_factory=list)
+    titles: Sequence[str] = field(default_factory=list)
     types: Mapping[str, int] = field(default_factory=dict)
     relations: list[str] = field(default_factory=list)
     sides: list[tuple[str, str]] = field(default_factory=list)
@@ -151,7 +151,7 @@ class GraphVectors:
             embedding.tables[operator] = RelationTable(weight, np.zeros_like(weight))
         return embedding
 
-    def rows_in(self, names: list[str], types: Mapping[str, int]) -> np.ndarray:
+    def rows_in(self, names: Sequence[str], types: Mapping[str, int]) -> np.ndarray:
         """(M,) int64: of M names, types one after another, the row of each here, -1 where it is not.
 
         A name is looked for in its own type; where either side knows of one type only, by the name alone.

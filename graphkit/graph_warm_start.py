@@ -92,13 +92,13 @@ class GraphWarmStart:
         chosen = set(names)
         frozen = np.fromiter((name in chosen for name in graph.entities), bool, len(graph.entities))
         relations = {i for i, name in enumerate(graph.relations) if name in chosen}
-        known = {graph.entities[i] for i in np.flatnonzero(frozen)} | {graph.relations[i] for i in relations}
+        known = {graph.entities[i] for i in np.flatnonzero(frozen).tolist()} | {graph.relations[i] for i in relations}
         for name in names:
             if name not in known:
                 raise UserError(
                     f"{name!r} is to stay as it is, but not in the graph: {nearest(name, graph.entities)}"
                 )
-        for i in np.flatnonzero(frozen & (self._rows < 0)):
+        for i in np.flatnonzero(frozen & (self._rows < 0)).tolist():
             raise UserError(f"{graph.entities[i]!r} is to stay as it is, but {path} has no vector of it")
         for number in relations - set(self._relations):
             raise UserError(

@@ -181,7 +181,7 @@ def _read(path: Path, weighted: bool) -> tuple[list[str], np.ndarray, np.ndarray
         if weighted:
             raise UserError(f"{path} is a folder, whose files have no weights: name one edge list")
         graph = Graph.read(path)
-        return graph.entities, graph.train[:, [0, 2]], None
+        return list(graph.entities), np.asarray(graph.train[:, [0, 2]], np.int64), None
     if not path.is_file():
         raise UserError(f"no edge list {path}: name a file with two nodes a line, or a folder of train.tsv")
     data = re.sub(rb"\A(?:[#%][^\n]*(?:\n|\Z)|\s*\n)+", b"", _bytes(path))
@@ -191,7 +191,7 @@ def _read(path: Path, weighted: bool) -> tuple[list[str], np.ndarray, np.ndarray
     if not weighted and first.count(b"\t") == 2:
         graph = Graph.read(path)
         _check_relations(path, graph)
-        return graph.entities, graph.train[:, [0, 2]], None
+        return list(graph.entities), np.asarray(graph.train[:, [0, 2]], np.int64), None
     return _parsed(path, data, first, weighted)
 
 

@@ -15,7 +15,7 @@ def name_numbers(columns: Sequence[Column], table: NameTable, kinds: Sequence[np
     for i in range(table.size):
         index.setdefault((int(table.kinds[i]), table.name(i)), i)
     numbers = np.empty((len(kinds[0]), len(columns)), np.int32)
-    new = []
+    new: list[tuple[int, bytes]] = []
     for row in range(len(numbers)):
         for column, (data, offsets) in enumerate(columns):
             key = int(kinds[column][row]), data[offsets[row] : offsets[row + 1]].tobytes()
