@@ -141,7 +141,7 @@ def ours(
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     status = Path("/proc/self/status").read_text().splitlines()
     peak = next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
-    write_word2vec(Path(out), vocabulary.words, trainer.input_table.weight, binary=True)
+    write_word2vec(Path(out), vocabulary.words, trainer.vectors()[0], binary=True)
     return {"cpu": cpu, "wall": wall, "read_cpu": read, "peak_mb": peak}
 
 

@@ -22,13 +22,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from graphkit.embed_config import EmbedConfig
+from graphkit.format_files import Allocate
 from graphkit.graph_vectors import GraphVectors, check, parameters_of, pieces
 from neuralcore.checkpoint import sync
 from neuralcore.errors import UserError
@@ -42,7 +43,6 @@ VERSION = 1  # of the checkpoint we write
 REVERSE = "_reverse"
 THEIRS = {"identity": "none", "rotation": "complex_diagonal"}  # operators with another name there
 OURS = {"none": "identity"}
-Allocate = Callable[[tuple[int, int], type], np.ndarray]
 
 
 def is_bigraph(folder: Path) -> bool:

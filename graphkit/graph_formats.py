@@ -14,29 +14,25 @@ the same float32 back. A name that a format cannot hold is refused, never change
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from graphkit.bigraph_format import is_bigraph, read_bigraph, write_bigraph
 from graphkit.embed_config import EmbedConfig
+from graphkit.format_files import SIDES, Allocate, beside, replacing, tables
 from graphkit.graph_vectors import GraphVectors, Parameter, check, parameters_of, pieces
+from graphkit.parquet_format import read_parquet, write_parquet
 from graphkit.vectors_folder import read_vectors
 from graphkit.word_formats import are_numbers, read_word2vec, write_word2vec
 from neuralcore import array_file
 from neuralcore.config import from_mapping, to_mapping
 from neuralcore.errors import UserError
-from neuralcore.lazy import lazy_import
 from neuralcore.mapped import forget_pages
-
-pyarrow = lazy_import("pyarrow")
-parquet = lazy_import("pyarrow.parquet")
 
 Format = Literal["word2vec", "tsv", "parquet", "safetensors", "biggraph"]
 SUFFIXES: dict[str, Format] = {
@@ -46,9 +42,7 @@ SUFFIXES: dict[str, Format] = {
     ".parquet": "parquet",
     ".safetensors": "safetensors",
 }
-SIDES = ("lhs", "rhs")  # acts on the head and asks for tails, acts on the tail and asks for heads
 BLOCK = 1 << 20  # numbers of text at once
-Allocate = Callable[[tuple[int, int], type], np.ndarray]
 
 
 def format_of(path: Path) -> Format | None:
@@ -79,7 +73,7 @@ def write(vectors: GraphVectors, path: str | Path, form: Format | None = None) -
         raise UserError(f"{path}: the name {twice!r} is there in two types, which {form} does not tell: use .parquet")
     if form == "word2vec":
         return [write_word2vec(path, vectors.names, vectors.matrix)]
-    return {"tsv": _write_tsv, "parquet": _write_parquet, "safetensors": _write_safetensors}[form](vectors, path)
+    return {"tsv": _write_tsv, "parquet": write_parquet, "safetensors": _write_safetensors}[form](vectors, path)
 
 
 def read(path: str | Path, allocate: Allocate = np.empty) -> GraphVectors:
@@ -98,49 +92,13 @@ def read(path: str | Path, allocate: Allocate = np.empty) -> GraphVectors:
         raise UserError(f"{path} is not there: name a run folder, or a file or folder of vectors")
     form = format_of(path)
     if form in ("tsv", "parquet", "safetensors"):
-        readers = {"tsv": _read_tsv, "parquet": _read_parquet, "safetensors": _read_safetensors}
+        readers = {"tsv": _read_tsv, "parquet": read_parquet, "safetensors": _read_safetensors}
         try:
             return check(str(path), readers[form](path, allocate))
         except (OSError, ValueError, KeyError, TypeError) as error:  # Arrow's errors are among them
             raise UserError(f"{path} cannot be read as {form}: {error}") from None
     names, matrix = read_word2vec(path, allocate)
     return GraphVectors(names, matrix)
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A path to write to, which takes the place of `path` when all went well and is gone otherwise."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise UserError(f"{path} could not be written ({error.strerror}); what was there is intact") from None
-        raise
-
-
-def _beside(path: Path) -> Path:
-    """Where the relations of a file of vectors are."""
-    return path.with_name(f"{path.stem}.relations{path.suffix}")
-
-
-def _tables(operators: list[str], sides: list[str], numbers: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Operator -> (2 n, W), from the numbers of each relation's sides, as `GraphVectors` has them."""
-    tables = {}
-    for operator in dict.fromkeys(operators):
-        found = [
-            [row for op, at, row in zip(operators, sides, numbers) if (op, at) == (operator, side)] for side in SIDES
-        ]
-        if len(found[0]) != len(found[1]):
-            raise ValueError(
-                f"{len(found[0])} {operator} relations have numbers for {SIDES[0]}, {len(found[1])} for rhs"
-            )
-        tables[operator] = np.stack(found[0] + found[1]).astype(np.float32)
-    return tables
 
 
 # -- TSV ----------------------------------------------------------------------------------------------------------
@@ -155,8 +113,8 @@ def _write_tsv(vectors: GraphVectors, path: Path) -> list[Path]:
     written = [path]
     dimension = vectors.matrix.shape[1]
     if vectors.relations:
-        written.append(_beside(path))
-        with _replacing(written[1]) as temporary, open(temporary, "wb") as file:
+        written.append(beside(path))
+        with replacing(written[1]) as temporary, open(temporary, "wb") as file:
             for i, row in enumerate(vectors.rows_of_relations()):
                 operator = vectors.operators[i]
                 for side, numbers in zip(SIDES, vectors.parameters(i, row)):
@@ -168,7 +126,7 @@ def _write_tsv(vectors: GraphVectors, path: Path) -> list[Path]:
                         head = [vectors.relations[i], side, operator, part.name, size]
                         file.write("\t".join([*head, *numbers[start:end].astype(str)]).encode() + b"\n")
                         start = end
-    with _replacing(path) as temporary, open(temporary, "wb") as file:
+    with replacing(path) as temporary, open(temporary, "wb") as file:
         for piece in pieces(vectors.matrix):
             for name, numbers in zip(vectors.names[piece], vectors.matrix[piece]):
                 file.write("\t".join([name, *numbers.astype(str)]).encode() + b"\n")
@@ -200,8 +158,8 @@ def _read_tsv(path: Path, allocate: Allocate) -> GraphVectors:
     operators: list[str] = []
     sides: list[str] = []
     numbers: list[np.ndarray] = []
-    if _beside(path).is_file():
-        with open(_beside(path), encoding="utf-8") as text:
+    if beside(path).is_file():
+        with open(beside(path), encoding="utf-8") as text:
             for line in text:
                 name, side, operator, _, _, *texts = line.rstrip("\n").split("\t")
                 values = np.array(texts, np.float32)
@@ -212,12 +170,12 @@ def _read_tsv(path: Path, allocate: Allocate) -> GraphVectors:
                     operators.append(operator)
                     sides.append(side)
                     numbers.append(values)
-    tables = _tables(operators, sides, numbers)
+    found_tables = tables(operators, sides, numbers)
     mine = [(name, op) for name, op, side in zip(relations, operators, sides) if side == SIDES[0]]
     vectors = GraphVectors(names, matrix)
     pairs = [(next(iter(vectors.types)),) * 2] * len(mine)
     names_of = [name for name, _ in mine], [op for _, op in mine]
-    return GraphVectors(names, matrix, [], {}, names_of[0], pairs, names_of[1], tables)
+    return GraphVectors(names, matrix, [], {}, names_of[0], pairs, names_of[1], found_tables)
 
 
 def _named(path: Path, number: int, line: bytes, dimension: int) -> tuple[str, bytes]:
@@ -230,83 +188,6 @@ def _named(path: Path, number: int, line: bytes, dimension: int) -> tuple[str, b
         return name.decode(), rest
     except UnicodeDecodeError:
         raise UserError(f"{path}:{number}: the name {name!r} is not UTF-8: convert the file") from None
-
-
-# -- Parquet ------------------------------------------------------------------------------------------------------
-
-
-def _write_parquet(vectors: GraphVectors, path: Path) -> list[Path]:
-    dimension = vectors.matrix.shape[1]
-    kinds, titles = vectors.type_names(), vectors.titles or [""] * len(vectors.names)
-    written = [path]
-    config = {} if vectors.config is None else {"config": json.dumps(to_mapping(vectors.config))}
-    if vectors.relations:
-        written.append(_beside(path))
-        text = dict.fromkeys(("relation", "head", "tail", "operator", "side"), pyarrow.string())
-        schema = pyarrow.schema({**text, "numbers": pyarrow.list_(pyarrow.float32())}, config or None)
-        with _replacing(written[1]) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
-            for i, row in enumerate(vectors.rows_of_relations()):
-                both = vectors.parameters(i, row)
-                mine = [vectors.relations[i], *vectors.sides[i], vectors.operators[i]]
-                columns: dict[str, Any] = {name: [value] * 2 for name, value in zip(text, mine)}
-                columns |= {"side": list(SIDES), "numbers": list(both)}
-                writer.write_table(pyarrow.table(columns, schema))
-    text = dict.fromkeys(("name", "title", "type"), pyarrow.string())
-    schema = pyarrow.schema({**text, "vector": pyarrow.list_(pyarrow.float32(), dimension)}, config or None)
-    with _replacing(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
-        for piece in pieces(vectors.matrix):
-            flat = pyarrow.array(np.ascontiguousarray(vectors.matrix[piece], np.float32).ravel())
-            rows = pyarrow.FixedSizeListArray.from_arrays(flat, dimension)
-            columns = {"name": vectors.names[piece], "title": titles[piece], "type": kinds[piece], "vector": rows}
-            writer.write_table(pyarrow.table(columns, schema))
-            forget_pages(vectors.matrix)
-    return written
-
-
-def _read_parquet(path: Path, allocate: Allocate) -> GraphVectors:
-    with parquet.ParquetFile(path) as file:
-        schema = file.schema_arrow
-        if "name" not in schema.names or "vector" not in schema.names:
-            raise UserError(f"{path} has the columns {', '.join(schema.names)}: it needs name and vector")
-        names: list[str] = []
-        columns: dict[str, list[str]] = {"title": [], "type": []}
-        matrix: np.ndarray | None = None
-        for batch in file.iter_batches(1 << 14):
-            vectors = batch.column("vector")
-            width = len(vectors.flatten()) // max(len(vectors), 1)
-            if vectors.null_count or any(length != width for length in vectors.value_lengths().unique().to_pylist()):
-                raise UserError(f"{path}: vectors after row {len(names):,} are not all of {width:,} numbers")
-            if matrix is None:
-                matrix = allocate((file.metadata.num_rows, width), np.float32)
-            values = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-            matrix[len(names) : len(names) + len(vectors)] = values.reshape(-1, matrix.shape[1])
-            forget_pages(matrix)
-            names += batch.column("name").to_pylist()
-            for key, found in columns.items():
-                found += batch.column(key).to_pylist() if key in schema.names else []
-        config = (schema.metadata or {}).get(b"config")
-    if matrix is None:
-        raise UserError(f"{path} has no row")
-    types = dict.fromkeys(columns["type"], 0)
-    for kind in columns["type"]:
-        types[kind] += 1
-    if [kind for kind, count in types.items() for _ in range(count)] != columns["type"]:
-        raise UserError(f"{path}: the rows of a type must stand together: sort the file by its column type")
-    relations, sides, operators, tables = _read_parquet_relations(_beside(path))
-    mine = None if config is None else from_mapping(EmbedConfig, json.loads(config))
-    titles = columns["title"] if any(columns["title"]) else []
-    return GraphVectors(names, matrix, titles, types, relations, sides, operators, tables, mine)
-
-
-def _read_parquet_relations(path: Path) -> tuple[list[str], list[tuple[str, str]], list[str], dict[str, np.ndarray]]:
-    if not path.is_file():
-        return [], [], [], {}
-    rows = parquet.read_table(path).to_pylist()
-    numbers = [np.array(row["numbers"], np.float32) for row in rows]
-    tables = _tables([row["operator"] for row in rows], [row["side"] for row in rows], numbers)
-    firsts = [row for row in rows if row["side"] == SIDES[0]]
-    sides = [(row["head"], row["tail"]) for row in firsts]
-    return [row["relation"] for row in firsts], sides, [row["operator"] for row in firsts], tables
 
 
 # -- safetensors --------------------------------------------------------------------------------------------------
@@ -324,7 +205,7 @@ def _write_safetensors(vectors: GraphVectors, path: Path) -> list[Path]:
     arrays |= {"details": np.frombuffer(json.dumps(details).encode(), np.uint8)}
     arrays |= _packed("titles", vectors.titles) if vectors.titles else {}
     arrays |= {f"relations.{operator}": table for operator, table in vectors.tables.items()}
-    with _replacing(path) as temporary, open(temporary, "wb") as file:
+    with replacing(path) as temporary, open(temporary, "wb") as file:
         array_file.write(file, arrays)
     return [path]
 

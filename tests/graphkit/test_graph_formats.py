@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 from safetensors.numpy import load_file
 
-from graphkit import graph_formats
+from graphkit import format_files
 from graphkit.bigraph_format import _moved
 from graphkit.cli import main
 from graphkit.embed import GraphEmbedding
@@ -170,7 +170,7 @@ def test_nothing_half_written_is_left(tmp_path: Path, suffix: str, monkeypatch: 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(graph_formats.os, "fsync", full)
+    monkeypatch.setattr(format_files.os, "fsync", full)
     with pytest.raises(UserError, match=r"No space left on device\); what was there is intact"):
         write(vectors, path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
