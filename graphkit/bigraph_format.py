@@ -70,6 +70,8 @@ def write_bigraph(vectors: GraphVectors, folder: Path) -> Path:
             raise UserError(f"the type {kind!r} would be part of a file's name: it may have no '.' and no '/'")
     if vectors.config is None:
         raise UserError("how these vectors are compared is not known, and PyTorch-BigGraph's config.json must say it")
+    if vectors.config.comparator not in ("dot", "cos", "l2", "squared_l2"):
+        raise UserError(f"PyTorch-BigGraph has no comparator {vectors.config.comparator}: write another format")
     dynamic = len(set(vectors.sides)) == 1 and len(set(vectors.operators)) == 1
     if not dynamic:
         clash = {name + REVERSE for name in vectors.relations} & set(vectors.relations)

@@ -134,6 +134,9 @@ def test_what_a_format_cannot_hold(tmp_path: Path) -> None:
         write(typed, tmp_path / "v.tsv")
     with pytest.raises(UserError, match="'b c' is empty or has white space"):
         write(plain, tmp_path / "v.txt")
+    ball = GraphVectors.of(shop(operator="identity", comparator="poincare"))
+    with pytest.raises(UserError, match="no comparator poincare"):
+        write(ball, tmp_path / "v", "biggraph")
     plain.names[1] = "b\tc"
     with pytest.raises(UserError, match="has a tab"):
         write(plain, tmp_path / "v.tsv")
