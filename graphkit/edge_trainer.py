@@ -43,6 +43,7 @@ from graphkit.questions import Batch, Grouped, KnownAnswers, pooled
 from graphkit.relation_classes import Relations, RelationTable
 from graphkit.shards import Shards, is_shard
 from neuralcore.checkpoint import CheckpointStore, Shard
+from neuralcore.embedding import blocks
 from neuralcore.errors import UserError
 from neuralcore.kernels.edge_step import Scoring, edge_step
 from neuralcore.telemetry import Telemetry
@@ -99,8 +100,7 @@ class EdgeTrainer:
 
     def _begin(self, shard: int, weight: np.ndarray, state: np.ndarray) -> None:
         generator = np.random.default_rng([self.seed, 2, shard])
-        for start in range(0, len(weight), 4096):  # random numbers come as float64: not all of them at once
-            rows = weight[start : start + 4096]
+        for rows in blocks(weight):
             rows[:] = generator.normal(0.0, self.config.init_scale, rows.shape)
         state[:] = 0.0
         if self.start is not None:

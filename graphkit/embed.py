@@ -93,8 +93,7 @@ class GraphEmbedding:
         It uses as many threads as torch has been given (`torch.set_num_threads`).
 
         Args:
-            folder: a run folder: progress, metrics and a checkpoint after each visit of shards, from which it goes
-            on.
+            folder: a run folder: progress, metrics and a checkpoint after each visit of shards, for going on from.
                 Without one, a later `fit` goes on from this one; partitions that are not in memory lie in a temporary
                 folder meanwhile, and there is no going on.
             start: a run folder, or vectors in any format of `graphkit.graph_formats`, with which entities and

@@ -17,7 +17,6 @@ there.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import tempfile
 import time
 from collections.abc import Iterator
@@ -34,8 +33,8 @@ from graphkit.walk_graph import WalkGraph
 from graphkit.word_stream import WordStream
 from graphkit.word_vectors import Training, WordVectors
 from neuralcore.checkpoint import read_arrays, sealed, sha256, unsealed, write_arrays, write_text
-from neuralcore.config import defaults, to_mapping
-from neuralcore.errors import UserError, nearest
+from neuralcore.config import defaults, replaced, to_mapping
+from neuralcore.errors import UserError
 from neuralcore.kernels.random_walks import END_OF_WALK, random_walks
 from neuralcore.run_folder import RunFolder
 from neuralcore.seeding import derived_seed
@@ -76,7 +75,7 @@ def node2vec(
 
     >>> node2vec("edges.tsv", p=0.25, q=0.25).neighbours("a")  # doctest: +SKIP
     """
-    config = _with(config or WalkConfig(), settings)
+    config = replaced(config or WalkConfig(), settings)
     if not isinstance(graph, WalkGraph):
         graph = WalkGraph.read(graph, directed=directed, weighted=weighted, nodes=nodes)
     elif directed or weighted or nodes is not None:
@@ -224,15 +223,3 @@ def _pieces(graph: WalkGraph, config: WalkConfig) -> Iterator[np.ndarray]:
                 done += sum(min(PIECE, nodes - first) for first in some)
                 if time.monotonic() - began > QUIET and telemetry.due():
                     telemetry.show(done, {})
-
-
-def _with(config: WalkConfig, settings: dict[str, Any]) -> WalkConfig:
-    """The config with some fields changed; an unknown field or a contradiction is the caller's to mend."""
-    known = [field.name for field in dataclasses.fields(config)]
-    for name in settings:
-        if name not in known:
-            raise UserError(f"unknown setting {name!r}: {nearest(name, known)}")
-    try:
-        return dataclasses.replace(config, **settings)
-    except ValueError as error:
-        raise UserError(str(error)) from None

@@ -12,7 +12,6 @@ How they are learnt is in `graphkit.skipgram`. Axes: V words, D dimension.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from graphkit.skipgram import SkipGramTrainer
 from graphkit.word_config import SkipGramConfig
-from neuralcore.errors import UserError, nearest
+from neuralcore.config import replaced
+from neuralcore.errors import UserError
 from neuralcore.lazy import lazy_import
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class WordVectors:
         from neuralcore.run_folder import RunFolder
         from neuralcore.telemetry import Telemetry
 
-        config = _with(config or SkipGramConfig(), settings)
+        config = replaced(config or SkipGramConfig(), settings)
         gpu(config.device)  # one that is missing is told before the text is read
         named = [corpus] if isinstance(corpus, (str, Path)) else list(corpus)
         text = Corpus([resolve(c) for c in named], tokenizer=config.tokenizer, lowercase=config.lowercase)
@@ -317,15 +317,3 @@ class WordVectors:
 def unit_length(rows: np.ndarray) -> np.ndarray:
     """(N, D) rows at length one; zeros stay."""
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-
-
-def _with(config: SkipGramConfig, settings: dict[str, Any]) -> SkipGramConfig:
-    """The config with some fields changed; an unknown field or a contradiction is the caller's to mend."""
-    known = [field.name for field in dataclasses.fields(config)]
-    for name in settings:
-        if name not in known:
-            raise UserError(f"unknown setting {name!r}: {nearest(name, known)}")
-    try:
-        return dataclasses.replace(config, **settings)
-    except ValueError as error:
-        raise UserError(str(error)) from None

@@ -16,7 +16,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -215,6 +215,22 @@ def _flags(cls: Any) -> list[str]:
         else:
             names.append("--" + field.name.replace("_", "-"))
     return names
+
+
+def replaced(config: T, settings: Mapping[str, Any]) -> T:
+    """The dataclass with some fields changed, as the caller of a Python function names them.
+
+    Raises:
+        UserError: an unknown field (with the nearest known one), or what the dataclass's own `__post_init__` refuses.
+    """
+    known = [field.name for field in dataclasses.fields(config)]  # type: ignore[arg-type]
+    for name in settings:
+        if name not in known:
+            raise UserError(f"unknown setting {name!r}: {nearest(name, known)}")
+    try:
+        return dataclasses.replace(config, **settings)  # type: ignore[type-var]
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def to_mapping(config: Any) -> dict[str, Any]:

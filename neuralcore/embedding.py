@@ -7,18 +7,18 @@ inner loops have no tail; `weight` is the view without the padding.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neuralcore.kernels.alignment import LANES, aligned
-from neuralcore.kernels.row_adagrad import row_adagrad
-
-if TYPE_CHECKING:
-    import torch
-
 
 BLOCK = 4096  # rows filled at once
+
+
+def blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows (N, D) in parts to be filled: random numbers come as float64, of which twice the table would be there."""
+    for start in range(0, len(rows), BLOCK):
+        yield rows[start : start + BLOCK]
 
 
 class EmbeddingTable:
@@ -43,36 +43,9 @@ class EmbeddingTable:
 
     def uniform(self, bound: float, generator: np.random.Generator) -> EmbeddingTable:
         """Fill with the uniform distribution on [-bound, bound]; returns self."""
-        for rows in self._blocks():
+        for rows in blocks(self.weight):
             rows[:] = generator.uniform(-bound, bound, rows.shape)
         return self
-
-    def normal(self, scale: float, generator: np.random.Generator) -> EmbeddingTable:
-        """Fill with the normal distribution of standard deviation `scale`; returns self."""
-        for rows in self._blocks():
-            rows[:] = generator.normal(0.0, scale, rows.shape)
-        return self
-
-    def _blocks(self) -> Iterator[np.ndarray]:
-        """The weights in parts: random numbers come as float64, of which twice the table would be there at once."""
-        for start in range(0, len(self.weight), BLOCK):
-            yield self.weight[start : start + BLOCK]
-
-    def tensor(self) -> torch.Tensor:
-        """The weight as a torch tensor that shares its memory."""
-        import torch
-
-        return torch.from_numpy(self.weight)
-
-    def update(self, rows: np.ndarray, gradients: np.ndarray, learning_rate: float) -> None:
-        """One row-wise Adagrad step on the named rows; a row named more than once is stepped once, by the sum.
-
-        Args:
-            rows: (M,) int64. gradients: (M, D) float32.
-        """
-        if self.state is None:
-            raise ValueError("this table has no Adagrad state: make it with adagrad=True")
-        row_adagrad(self.weight, self.state, rows, gradients, learning_rate)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a checkpoint stores."""
