@@ -237,22 +237,21 @@ def report(rows: list[dict[str, str]], words: int, text: str) -> None:
         "# Word vectors beside their peers\n\n"
         f"{words:,} words of Wikispeedia's articles and 50 novels; {EPOCHS} epochs, window 5, 5 negatives, "
         "sample 1e-3, min_count 5.\nRaw words per CPU-second while training (all threads, without reading the text; "
-        "fastText with it); peers have\ntwo threads, ours one where nothing else is said. Quality: mean ± standard "
-        "deviation over the seeds, all judged by\n`graphkit words --evaluate`: share of analogies right, Spearman's "
+        "fastText with it; a peer's\nrate is that of the same seeds); peers have two threads, ours one where nothing "
+        "else is said. Quality: mean ± standard\ndeviation over the seeds, all judged by\n`graphkit words --evaluate`: share of analogies right, Spearman's "
         "rho of the others.\n"
     ]
     for dimension in sorted({int(row["dimension"]) for row in rows}):
         here = [row for row in rows if int(row["dimension"]) == dimension]
         heads = ("", "seeds", "words per CPU-s", "times its peer's", "words per s", "peak MB", *QUALITY)
         lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-        rates = {
-            name: median(EPOCHS * words / float(row["cpu"]) for row in here if row["contender"] == name)
-            for name in CONTENDERS
-            if any(row["contender"] == name for row in here)
-        }
-        for name, rate in rates.items():
+        for name in (name for name in CONTENDERS if any(row["contender"] == name for row in here)):
             mine = [row for row in here if row["contender"] == name]
-            peer = rates.get(LIKE.get(name, ""))
+            rate = median(EPOCHS * words / float(row["cpu"]) for row in mine)
+            # The same seeds of the peer: most were run in the same hours, with as much other work beside them.
+            seeds = {row["seed"] for row in mine}
+            theirs = [row for row in here if row["contender"] == LIKE.get(name) and row["seed"] in seeds]
+            peer = median(EPOCHS * words / float(row["cpu"]) for row in theirs) if theirs else 0.0
             wall = median(EPOCHS * words / float(row["wall"]) for row in mine)
             cells = [
                 name,
