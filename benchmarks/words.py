@@ -238,8 +238,8 @@ def report(rows: list[dict[str, str]], words: int, text: str) -> None:
         f"{words:,} words of Wikispeedia's articles and 50 novels; {EPOCHS} epochs, window 5, 5 negatives, "
         "sample 1e-3, min_count 5.\nRaw words per CPU-second while training (all threads, without reading the text; "
         "fastText with it; a peer's\nrate is that of the same seeds); peers have two threads, ours one where nothing "
-        "else is said. Quality: mean ± standard\ndeviation over the seeds, all judged by `graphkit words --evaluate`: "
-        "share of analogies right, Spearman's\n"
+        "else is said. Quality: mean ± standard\ndeviation over the seeds, all judged by `graphkit words --evaluate`:"
+        " share of analogies right, Spearman's\n"
         "rho of the others.\n"
     ]
     for dimension in sorted({int(row["dimension"]) for row in rows}):
