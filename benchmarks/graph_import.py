@@ -32,7 +32,7 @@ print("MEASURED", used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 """
 OURS = """
 import sys
-from graphkit.importers import import_graph
+from graphkit.graphs.importers import import_graph
 print(str(import_graph([sys.argv[1]], sys.argv[2])).split(": ", 1)[1].replace("\\n", "; "))
 """
 DICT = """
@@ -40,7 +40,7 @@ import sys
 import numpy as np
 import pyarrow
 from pathlib import Path
-from graphkit.edge_sources import Layout, Reader
+from graphkit.graphs.edge_sources import Layout, Reader
 known, edges = [{}, {}], 0
 def numbers(column, table):
     data, offsets = column

@@ -6,7 +6,7 @@
 DATA is the folder of ratings.csv (or .xz); PYTHON is an interpreter that has the package `implicit`. A rating of 3.5
 or more is a like, the others are left out. Of each user with five likes or more a random fifth is held out for the
 test, and a tenth of what is left for validation; the split is the same for all. The figures of both are computed by
-`graphkit.recommendation`, on the test split from models trained on training and validation together.
+`graphkit.embedding.recommendation`, on the test split from models trained on training and validation together.
 
 Writes docs/results/movielens.md.
 """
@@ -111,7 +111,7 @@ def split(pairs: np.ndarray, share: float, generator: np.random.Generator) -> tu
 def ours(train: np.ndarray, held: np.ndarray, shape: tuple[int, int], seed: int, settings: dict[str, Any]) -> Any:
     """The figures of a graph embedding, and its CPU-seconds."""
     from graphkit import Graph, GraphEmbedding
-    from graphkit.recommendation import recommend
+    from graphkit.embedding.recommendation import recommend
 
     def edges(pairs: np.ndarray) -> np.ndarray:
         return np.stack([pairs[:, 0], np.zeros(len(pairs), np.int64), pairs[:, 1] + shape[0]], axis=1)
@@ -131,7 +131,7 @@ def ours(train: np.ndarray, held: np.ndarray, shape: tuple[int, int], seed: int,
 
 def als(python: str, train: np.ndarray, held: np.ndarray, shape: tuple[int, int], runs: list[Any]) -> list[Any]:
     """The figures of ALS for each (settings, seed), and its CPU-seconds."""
-    from graphkit.recommendation import recommendation
+    from graphkit.embedding.recommendation import recommendation
 
     with tempfile.TemporaryDirectory() as folder:
         np.save(f"{folder}/pairs.npy", train)

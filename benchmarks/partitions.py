@@ -78,7 +78,7 @@ def generate(path: Path, nodes: int, edges: int) -> None:
 def train(path: Path, nodes: int, dimension: int, partitions: int, seed: int) -> dict[str, float]:
     """One pass, in this process."""
     from graphkit import Graph, GraphEmbedding
-    from graphkit.edge_trainer import EdgeTrainer
+    from graphkit.embedding.trainer import EdgeTrainer
     from neuralcore.device import set_threads
 
     set_threads(2)

@@ -17,7 +17,7 @@ import torch
 
 import neuralcore
 from graphkit import Graph, GraphEmbedding, samples
-from graphkit.embed_config import EmbedConfig
+from graphkit.embedding.config import EmbedConfig
 from neuralcore.config import find_config, from_mapping, read_toml
 from neuralcore.device import set_threads
 

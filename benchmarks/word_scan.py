@@ -47,7 +47,7 @@ def timed(read):
 OURS = (
     TIMED
     + """
-from graphkit.corpus import Corpus
+from graphkit.words.corpus import Corpus
 def read(path):
     found = Corpus(path, tokenizer={tokenizer!r}).read(min_count, folder=folder, threads={threads})
     return len(found.vocabulary), found.vocabulary.total
@@ -57,8 +57,8 @@ timed(read)
 PLAIN = (
     TIMED
     + """
-from graphkit.corpus import Corpus
-from graphkit.vocabulary import Vocabulary
+from graphkit.words.corpus import Corpus
+from graphkit.words.vocabulary import Vocabulary
 def read(path):
     found = Vocabulary.count(Corpus(path, tokenizer="whitespace").sentences(), min_count)
     return len(found), found.total

@@ -6,7 +6,7 @@
 
 PEER is a Python that has gensim and fasttext (fasttext-wheel); DIR has the programs word2vec (Mikolov's C) and
 pword2vec (Intel's, with a BLAS), those that could be built. Every contender trains in a process of its own, with 5
-epochs, window 5, 5 negatives, sample 1e-3, min_count 5; all vectors are judged by `graphkit.word_evaluation`, whose
+epochs, window 5, 5 negatives, sample 1e-3, min_count 5; all vectors are judged by `graphkit.words.evaluation`, whose
 figures are gensim's. CPU-seconds are user and system time of all threads while training, reading the text apart (the
 C programs read it in a run of its own, and load the vocabulary). Peak memory is the high-water mark of the process's
 own pages (what getrusage calls its maximum begins with that of the process that started it). Rows go to
@@ -102,7 +102,7 @@ print(json.dumps({"cpu": cpu, "wall": wall, "read_cpu": 0.0, "peak_mb": peak}))
 
 def prepare(out: Path, data: Path) -> None:
     """Wikispeedia's articles and 50 novels as lower-cased words with spaces between, a line a line."""
-    from graphkit.corpus import Corpus
+    from graphkit.words.corpus import Corpus
 
     words = Corpus(__file__)
     with open(out, "w", encoding="utf-8") as file:
@@ -120,10 +120,10 @@ def ours(
     text: str, out: str, dimension: int, seed: int, settings: dict[str, Any], epochs: int = EPOCHS
 ) -> dict[str, float]:
     """One training of ours, in this process."""
-    from graphkit.corpus import Corpus
-    from graphkit.skipgram import SkipGramTrainer
-    from graphkit.word_config import SkipGramConfig
-    from graphkit.word_formats import write_word2vec
+    from graphkit.words.config import SkipGramConfig
+    from graphkit.words.corpus import Corpus
+    from graphkit.words.formats import write_word2vec
+    from graphkit.words.skipgram import SkipGramTrainer
     from neuralcore.telemetry import Telemetry
 
     config = SkipGramConfig(
@@ -218,7 +218,7 @@ def write_rows(path: Path, rows: list[dict[str, str]]) -> None:
 def judge(vectors: str, folder: Path) -> dict[str, float]:
     """The quality of a file of vectors."""
     from graphkit import WordVectors
-    from graphkit.word_evaluation import Analogies, evaluate
+    from graphkit.words.evaluation import Analogies, evaluate
 
     found = evaluate(
         WordVectors.read(vectors), [folder / "questions-words.txt", *(folder / f for f in SETS.values())]

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
-from graphkit.corpus import Corpus
-from graphkit.skipgram import SkipGramTrainer
-from graphkit.vocabulary import Vocabulary
-from graphkit.word_config import SkipGramConfig
-from graphkit.word_evaluation import Analogies, evaluate
-from graphkit.word_vectors import WordVectors
+from graphkit.words.config import SkipGramConfig
+from graphkit.words.corpus import Corpus
+from graphkit.words.evaluation import Analogies, evaluate
+from graphkit.words.skipgram import SkipGramTrainer
+from graphkit.words.vectors import WordVectors
+from graphkit.words.vocabulary import Vocabulary
 from neuralcore.kernels.skipgram import LOGIT_BOUND
 from neuralcore.kernels.skipgram_windows import skipgram_windows
 

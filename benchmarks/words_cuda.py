@@ -31,10 +31,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import neuralcore
-from graphkit.corpus import Corpus
-from graphkit.skipgram import SkipGramTrainer
-from graphkit.vocabulary import Vocabulary
-from graphkit.word_config import SkipGramConfig
+from graphkit.words.config import SkipGramConfig
+from graphkit.words.corpus import Corpus
+from graphkit.words.skipgram import SkipGramTrainer
+from graphkit.words.vocabulary import Vocabulary
 from neuralcore.checkpoint import write_text
 from neuralcore.device import choose_device, cpu_count
 from neuralcore.errors import guarded

@@ -13,14 +13,14 @@ from typing import Any
 
 # name -> its module; loaded when first asked for, so `import graphkit` does not import torch
 _CLASSES = {
-    "WordVectors": "graphkit.word_vectors",
-    "Graph": "graphkit.graph",
-    "GraphEmbedding": "graphkit.embed",
-    "SearchIndex": "graphkit.search",
-    "WalkGraph": "graphkit.walk_graph",
-    "classify_nodes": "graphkit.node_classification",
-    "import_graph": "graphkit.importers",
-    "node2vec": "graphkit.walks",
+    "WordVectors": "graphkit.words.vectors",
+    "Graph": "graphkit.graphs.graph",
+    "GraphEmbedding": "graphkit.embedding.embedding",
+    "SearchIndex": "graphkit.search.index",
+    "WalkGraph": "graphkit.walks.graph",
+    "classify_nodes": "graphkit.walks.node_classification",
+    "import_graph": "graphkit.graphs.importers",
+    "node2vec": "graphkit.walks.walks",
 }
 
 __all__ = [

@@ -7,27 +7,25 @@ import sys
 from neuralcore.command_line import Command, run
 
 COMMANDS = {
-    "words": Command("graphkit.words", "WordsArguments", "words", "Learn word vectors from a text file"),
-    "bias": Command("graphkit.bias_command", "BiasArguments", "bias", "Show and remove a bias in word vectors"),
+    "words": Command("graphkit.words.command", "WordsArguments", "words", "Learn word vectors from a text file"),
+    "bias": Command("graphkit.words.bias_command", "BiasArguments", "bias", "Show and remove a bias in word vectors"),
     "import": Command(
-        "graphkit.import_command", "ImportArguments", "import_edges", "Make a folder of edge lists of any size"
+        "graphkit.graphs.import_command", "ImportArguments", "import_edges", "Make a folder of edge lists of any size"
     ),
     "embed": Command(
-        "graphkit.embed_command", "EmbedArguments", "embed", "Learn vectors of a graph's nodes from its edges"
+        "graphkit.embedding.command", "EmbedArguments", "embed", "Learn vectors of a graph's nodes from its edges"
     ),
     "evaluate": Command(
-        "graphkit.embed_command", "EvaluateArguments", "evaluate", "Measure a run's vectors on held-out edges"
+        "graphkit.embedding.command", "EvaluateArguments", "evaluate", "Measure a run's vectors on held-out edges"
     ),
-    "walk": Command(
-        "graphkit.walk_command", "WalkArguments", "walk", "Learn vectors of a graph's nodes from random walks over it"
-    ),
+    "walk": Command("graphkit.walks.command", "WalkArguments", "walk", "Learn vectors of nodes from random walks"),
     "classify": Command(
-        "graphkit.classify_command", "ClassifyArguments", "classify", "Tell the labels of nodes from their vectors"
+        "graphkit.walks.classify_command", "ClassifyArguments", "classify", "Tell nodes' labels from their vectors"
     ),
     "export": Command(
-        "graphkit.export_command", "ExportArguments", "export", "Write a graph's vectors in another format"
+        "graphkit.embedding.export_command", "ExportArguments", "export", "Write a graph's vectors in another format"
     ),
-    "search": Command("graphkit.search_command", "SearchArguments", "search", "Find the names nearest to a name"),
+    "search": Command("graphkit.search.command", "SearchArguments", "search", "Find the names nearest to a name"),
 }
 
 

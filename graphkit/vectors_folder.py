@@ -8,6 +8,7 @@ moment at which the new vectors are there. Reading verifies both hashes before a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,14 @@ def read_vectors(
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder}: the vectors are damaged ({error}): save them again") from None
     return arrays, {name: table[name].to_pylist() for name in table.column_names}, manifest
+
+
+def kind_of(folder: Path) -> str | None:
+    """The "kind" a folder's `manifest.json` says it holds; None where there is no such file or field."""
+    try:
+        return json.loads((folder / "manifest.json").read_bytes()).get("kind")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def _path(folder: Path, part: str, digest: str) -> Path:

@@ -3,7 +3,7 @@
 A command line is data: the words a user types -> where the command lives. Printing the table imports none of the
 modules in it, so `--help` answers at once on a machine where importing torch takes seconds.
 
-    COMMANDS = {"search": Command("graphkit.search_command", "SearchArguments", "search", "Find the nearest names")}
+    COMMANDS = {"search": Command("graphkit.search.command", "SearchArguments", "search", "Find the nearest names")}
 
     def main(arguments: list[str] | None = None) -> int:
         return run("graphkit", "Vectors that say what is like what.", COMMANDS, arguments)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphkit import cooccurrence
-from graphkit.cooccurrence import count
+from graphkit.words import cooccurrence
+from graphkit.words.cooccurrence import count
 from neuralcore.errors import UserError
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphkit import corpus, samples, text_files
-from graphkit.corpus import Corpus
-from graphkit.vocabulary import Vocabulary
+from graphkit import samples, text_files
+from graphkit.words import corpus
+from graphkit.words.corpus import Corpus
+from graphkit.words.vocabulary import Vocabulary
 from neuralcore.errors import UserError
 from neuralcore.lazy import lazy_import
 

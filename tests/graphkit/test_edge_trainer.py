@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from graphkit import buckets as buckets_file
-from graphkit.buckets import Buckets
 from graphkit.cli import main
-from graphkit.edge_trainer import EdgeTrainer
-from graphkit.embed import GraphEmbedding
-from graphkit.embed_config import EmbedConfig, RelationConfig
-from graphkit.graph import Graph
-from graphkit.partition import Partition, visits
-from graphkit.questions import Grouped, KnownAnswers, pooled
+from graphkit.embedding import buckets as buckets_file
+from graphkit.embedding.buckets import Buckets
+from graphkit.embedding.config import EmbedConfig, RelationConfig
+from graphkit.embedding.embedding import GraphEmbedding
+from graphkit.embedding.partition import Partition, visits
+from graphkit.embedding.questions import Grouped, KnownAnswers, pooled
+from graphkit.embedding.trainer import EdgeTrainer
+from graphkit.graphs.graph import Graph
 from neuralcore.errors import UserError
 
 SMALL = EmbedConfig(dimension=8, epochs=2, batch_size=20, negatives=12, learning_rate=0.3)

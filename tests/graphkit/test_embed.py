@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from graphkit.cli import main
-from graphkit.edge_trainer import EdgeTrainer
-from graphkit.embed import GraphEmbedding
-from graphkit.embed_config import MODELS, EmbedConfig
-from graphkit.evaluation import HEADS, TAILS, Ranking, Ranks, by_relation, rank
-from graphkit.graph import Graph
+from graphkit.embedding.config import MODELS, EmbedConfig
+from graphkit.embedding.embedding import GraphEmbedding
+from graphkit.embedding.evaluation import HEADS, TAILS, Ranking, Ranks, by_relation, rank
+from graphkit.embedding.trainer import EdgeTrainer
+from graphkit.graphs.graph import Graph
 from neuralcore.config import from_mapping, to_mapping
 from neuralcore.errors import UserError
 from neuralcore.scoring.operators import OPERATORS

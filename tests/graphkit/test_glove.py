@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphkit import cooccurrence
-from graphkit import glove as glove_module
 from graphkit.cli import main
-from graphkit.corpus import Corpus
-from graphkit.glove import GloVeTrainer
-from graphkit.word_config import SkipGramConfig
-from graphkit.word_vectors import WordVectors
+from graphkit.words import cooccurrence
+from graphkit.words import glove as glove_module
+from graphkit.words.config import SkipGramConfig
+from graphkit.words.corpus import Corpus
+from graphkit.words.glove import GloVeTrainer
+from graphkit.words.vectors import WordVectors
 from neuralcore.checkpoint import CheckpointStore
 from neuralcore.config import from_mapping, to_mapping, to_toml
 from neuralcore.errors import UserError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graphkit import samples
-from graphkit.graph import Graph
+from graphkit.graphs.graph import Graph
 from neuralcore.errors import UserError
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from graphkit.graph import Graph
+from graphkit.graphs.graph import Graph
 from neuralcore.errors import UserError
 
 

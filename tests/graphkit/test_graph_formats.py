@@ -10,15 +10,15 @@ import pyarrow.parquet
 import pytest
 from safetensors.numpy import load_file
 
-from graphkit import format_files
-from graphkit.bigraph_format import _moved
 from graphkit.cli import main
-from graphkit.embed import GraphEmbedding
-from graphkit.embed_config import EmbedConfig, Operator, RelationConfig
-from graphkit.evaluation import HEADS, TAILS
-from graphkit.graph import Graph
-from graphkit.graph_formats import read, write
-from graphkit.graph_vectors import GraphVectors
+from graphkit.embedding import format_files
+from graphkit.embedding.bigraph_format import _moved
+from graphkit.embedding.config import EmbedConfig, Operator, RelationConfig
+from graphkit.embedding.embedding import GraphEmbedding
+from graphkit.embedding.evaluation import HEADS, TAILS
+from graphkit.embedding.formats import read, write
+from graphkit.embedding.vectors import GraphVectors
+from graphkit.graphs.graph import Graph
 from neuralcore.errors import UserError
 from neuralcore.lazy import installed
 
@@ -59,7 +59,7 @@ def same_scores(found: GraphEmbedding, expected: GraphEmbedding) -> None:
 @pytest.mark.parametrize("types", [False, True])
 @pytest.mark.parametrize("suffix", [".parquet", ".safetensors"])
 def test_all_of_it_there_and_back(tmp_path: Path, suffix: str, types: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphkit.graph_vectors.PIECE", 40)  # two rows at a time
+    monkeypatch.setattr("graphkit.embedding.vectors.PIECE", 40)  # two rows at a time
     embedding = shop(types)
     written = write(GraphVectors.of(embedding), tmp_path / f"v{suffix}")
     assert sorted(tmp_path.iterdir()) == sorted(written)
@@ -69,8 +69,8 @@ def test_all_of_it_there_and_back(tmp_path: Path, suffix: str, types: bool, monk
 
 @pytest.mark.parametrize("operator", ["identity", "translation", "complex_diagonal", "rotation", "linear", "affine"])
 def test_tsv_there_and_back(tmp_path: Path, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphkit.graph_vectors.PIECE", 40)
-    monkeypatch.setattr("graphkit.graph_formats.BLOCK", 8)
+    monkeypatch.setattr("graphkit.embedding.vectors.PIECE", 40)
+    monkeypatch.setattr("graphkit.embedding.formats.BLOCK", 8)
     embedding = shop(operator=operator)
     write(GraphVectors.of(embedding), tmp_path / "v.tsv")
     same(read(tmp_path / "v.tsv"), embedding, titles=False, config=False)
@@ -204,7 +204,7 @@ def test_an_operator_moved_orders_alike(operator: Operator) -> None:
 def test_bigraph_there_and_back(tmp_path: Path, types: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     import h5py
 
-    monkeypatch.setattr("graphkit.graph_vectors.PIECE", 40)
+    monkeypatch.setattr("graphkit.embedding.vectors.PIECE", 40)
     embedding = shop(types)
     write(GraphVectors.of(embedding), tmp_path / "model", "biggraph")
     found = read(tmp_path / "model")

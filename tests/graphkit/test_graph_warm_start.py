@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from graphkit.cli import main
-from graphkit.edge_trainer import EdgeTrainer
-from graphkit.embed import GraphEmbedding
-from graphkit.embed_config import EmbedConfig
-from graphkit.graph import Graph
-from graphkit.graph_formats import write
-from graphkit.graph_vectors import GraphVectors
+from graphkit.embedding.config import EmbedConfig
+from graphkit.embedding.embedding import GraphEmbedding
+from graphkit.embedding.formats import write
+from graphkit.embedding.trainer import EdgeTrainer
+from graphkit.embedding.vectors import GraphVectors
+from graphkit.graphs.graph import Graph
 from neuralcore.errors import UserError
 from neuralcore.kernels.edge_step import Scoring, edge_step
 from neuralcore.kernels.row_adagrad import row_adagrad

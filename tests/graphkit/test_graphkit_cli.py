@@ -44,7 +44,7 @@ def test_the_table_imports_nothing_heavy(words: list[str]):
 
 def test_help_of_search_needs_only_the_parser():
     loaded = loaded_by("from graphkit.cli import main; main(['search', '--help'])")
-    assert {"graphkit.search_command", "tyro"} <= loaded
+    assert {"graphkit.search.command", "tyro"} <= loaded
     assert not loaded & (set(HEAVY) - {"rich"})  # rich may come with tyro
 
 
@@ -110,8 +110,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setitem(sys.modules, module, holder)
 
     entities = SimpleNamespace(names=CODES, titles=WORDS, matrix=MATRIX)
-    stand_in("graphkit.word_vectors", "WordVectors", SimpleNamespace(words=WORDS, matrix=MATRIX))
-    stand_in("graphkit.embed", "GraphEmbedding", SimpleNamespace(entities=entities))
+    stand_in("graphkit.words.vectors", "WordVectors", SimpleNamespace(words=WORDS, matrix=MATRIX))
+    stand_in("graphkit.embedding.embedding", "GraphEmbedding", SimpleNamespace(entities=entities))
     for run, kind in (("words", "word_vectors"), ("graph", "graph_embedding"), ("odd", "word_vector")):
         (tmp_path / run / "vectors").mkdir(parents=True)
         (tmp_path / run / "vectors" / "manifest.json").write_text(json.dumps({"kind": kind}))

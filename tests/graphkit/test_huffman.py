@@ -7,7 +7,7 @@ import heapq
 import numpy as np
 import pytest
 
-from graphkit.huffman import huffman_paths
+from graphkit.words.huffman import huffman_paths
 
 
 def least_cost(counts: list[int]) -> int:

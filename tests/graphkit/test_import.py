@@ -13,12 +13,12 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-import graphkit.repeats
+import graphkit.graphs.repeats
 from graphkit.cli import main
-from graphkit.embed import GraphEmbedding
-from graphkit.graph import Graph
-from graphkit.importers import import_graph
-from graphkit.repeats import repeats
+from graphkit.embedding.embedding import GraphEmbedding
+from graphkit.graphs.graph import Graph
+from graphkit.graphs.importers import import_graph
+from graphkit.graphs.repeats import repeats
 from neuralcore.errors import UserError
 
 Named = list[tuple[str, str, str]]
@@ -201,7 +201,7 @@ def test_repeats_are_found_in_every_part(monkeypatch: pytest.MonkeyPatch) -> Non
         found = [pair for again, at in repeats(rows, part) for pair in zip(again.tolist(), at.tolist())]
         assert dict(found) == expected
         assert len(found) == len(expected)
-    assert graphkit.repeats.count_repeats(rows) == len(expected)
+    assert graphkit.graphs.repeats.count_repeats(rows) == len(expected)
 
 
 def test_types_are_those_of_embed(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from graphkit.cli import main
-from graphkit.vocabulary import Vocabulary
-from graphkit.word_vectors import WordVectors
+from graphkit.words.vectors import WordVectors
+from graphkit.words.vocabulary import Vocabulary
 
 WORDS = {"man": (1, 0), "woman": (-1, 0), "king": (1, 2), "queen": (-1, 2), "prince": (1, 1), "throne": (0, 3)}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphkit.node_classification import _score, classify_nodes, f1, logistic_regression, top_labels
+from graphkit.walks.node_classification import _score, classify_nodes, f1, logistic_regression, top_labels
 from neuralcore.errors import UserError
 
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from graphkit.partition import Partition, visits
+from graphkit.embedding.partition import Partition, visits
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphkit import phrases, samples
-from graphkit.corpus import Corpus
-from graphkit.phrases import join_phrases
-from graphkit.vocabulary import Vocabulary
-from graphkit.word_stream import WordStream
+from graphkit import samples
+from graphkit.words import phrases
+from graphkit.words.corpus import Corpus
+from graphkit.words.phrases import join_phrases
+from graphkit.words.stream import WordStream
+from graphkit.words.vocabulary import Vocabulary
 from neuralcore.errors import UserError
 
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from graphkit.embed import GraphEmbedding
-from graphkit.graph import Graph
-from graphkit.recommendation import recommend, recommendation
+from graphkit.embedding.embedding import GraphEmbedding
+from graphkit.embedding.recommendation import recommend, recommendation
+from graphkit.graphs.graph import Graph
 from neuralcore.errors import UserError
 
 
@@ -34,7 +34,7 @@ def test_by_hand() -> None:
 
 
 def test_against_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphkit.recommendation.CHUNK_BYTES", 4 * 30 * 7)  # seven users at a time
+    monkeypatch.setattr("graphkit.embedding.recommendation.CHUNK_BYTES", 4 * 30 * 7)  # seven users at a time
     generator = np.random.default_rng(0)
     scores = generator.integers(0, 6, (20, 30)).astype(float)  # with ties
     pairs = np.unique(np.stack([generator.integers(0, 20, 200), generator.integers(0, 30, 200)], 1), axis=0)

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import neuralcore.checkpoint
-from graphkit import SearchIndex, search, search_folder
-from graphkit.name_lookup import NameLookup
+from graphkit import SearchIndex
+from graphkit.search import folder as search_folder
+from graphkit.search import index as search
+from graphkit.search.name_lookup import NameLookup
 from neuralcore.errors import UserError
 
 N, D = 211, 13

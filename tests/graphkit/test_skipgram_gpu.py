@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphkit import skipgram as skipgram_module
-from graphkit import skipgram_gpu
 from graphkit.cli import main
-from graphkit.skipgram import SkipGramTrainer
-from graphkit.skipgram_gpu import GpuTrainer, rows_of
-from graphkit.subwords import Rows
-from graphkit.vocabulary import Vocabulary
-from graphkit.word_config import SkipGramConfig
-from graphkit.word_vectors import WordVectors
+from graphkit.words import skipgram as skipgram_module
+from graphkit.words import skipgram_gpu
+from graphkit.words.config import SkipGramConfig
+from graphkit.words.skipgram import SkipGramTrainer
+from graphkit.words.skipgram_gpu import GpuTrainer, rows_of
+from graphkit.words.subwords import Rows
+from graphkit.words.vectors import WordVectors
+from graphkit.words.vocabulary import Vocabulary
 from neuralcore.checkpoint import CheckpointStore
 from neuralcore.device import gpu
 from neuralcore.errors import UserError
@@ -200,7 +200,7 @@ def test_the_device_may_change_and_the_cpu_does_without_torch(text: Path, tmp_pa
     assert again.training is not None
     assert again.training.words == 0
     code = (
-        "import sys; from graphkit.word_vectors import WordVectors\n"
+        "import sys; from graphkit.words.vectors import WordVectors\n"
         f"WordVectors.train({str(text)!r}, dimension=4, min_count=1, epochs=1); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(skipgram_module.__file__).parents[1])

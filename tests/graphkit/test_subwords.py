@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from graphkit import WordVectors
-from graphkit.subwords import Rows, Subwords
-from graphkit.word_config import SkipGramConfig
+from graphkit.words.config import SkipGramConfig
+from graphkit.words.subwords import Rows, Subwords
 from neuralcore.errors import UserError
 
 # What get_subwords of fastText 0.9.2 gives with minn=3, maxn=6, bucket=1000, less the number of its words.

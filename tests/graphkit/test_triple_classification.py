@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from graphkit.cli import main
-from graphkit.embed import GraphEmbedding
-from graphkit.graph import Graph
-from graphkit.triple_classification import classify, false_edges, threshold
+from graphkit.embedding.embedding import GraphEmbedding
+from graphkit.embedding.triple_classification import classify, false_edges, threshold
+from graphkit.graphs.graph import Graph
 from neuralcore.errors import UserError
 
 

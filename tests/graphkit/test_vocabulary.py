@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphkit.vocabulary import Vocabulary
+from graphkit.words.vocabulary import Vocabulary
 from neuralcore.errors import UserError
 
 SENTENCES = [["b", "a", "b", "é"], ["c", "a", "rare"], ["c"], ["b", "é"]]

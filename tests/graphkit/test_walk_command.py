@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from graphkit import WalkGraph, node2vec
-from graphkit.classify_command import read_labels
 from graphkit.cli import main
-from graphkit.walk_command import WalkArguments, parse_arguments
-from graphkit.walk_config import WalkConfig
-from graphkit.word_vectors import WordVectors
+from graphkit.walks.classify_command import read_labels
+from graphkit.walks.command import WalkArguments, parse_arguments
+from graphkit.walks.config import WalkConfig
+from graphkit.words.vectors import WordVectors
 from neuralcore.config import find_config, preset_folder
 from neuralcore.errors import UserError
 
@@ -173,9 +173,10 @@ def test_the_presets_are_whole() -> None:
         assert parse(str(preset_folder() / "graph" / f"{name}.toml")).graph == "data/blogcatalog/edges.csv"
 
 
-@pytest.mark.parametrize("module", ["walk_command", "classify_command"])
+@pytest.mark.parametrize("module", ["command", "classify_command"])
 def test_help_imports_nothing_heavy(module: str) -> None:
-    code = f"import sys, graphkit.{module}; print(*{{'torch', 'numba', 'numpy', 'pyarrow'}} & sys.modules.keys())"
+    heavy = "{'torch', 'numba', 'numpy', 'pyarrow'}"
+    code = f"import sys, graphkit.walks.{module}; print(*{heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.split() == []
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphkit.graph import Graph
-from graphkit.walk_graph import WalkGraph, read_lines
+from graphkit.graphs.graph import Graph
+from graphkit.walks.graph import WalkGraph, read_lines
 from neuralcore.errors import UserError
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from graphkit import node2vec
-from graphkit import skipgram as skipgram_module
-from graphkit import walks as walks_module
-from graphkit.walk_config import WalkConfig
-from graphkit.walk_graph import WalkGraph
-from graphkit.walks import walk_stream
-from graphkit.word_vectors import WordVectors
+from graphkit.walks import walks as walks_module
+from graphkit.walks.config import WalkConfig
+from graphkit.walks.graph import WalkGraph
+from graphkit.walks.walks import walk_stream
+from graphkit.words import skipgram as skipgram_module
+from graphkit.words.vectors import WordVectors
 from neuralcore.errors import UserError
 from neuralcore.kernels.random_walks import random_walks
 

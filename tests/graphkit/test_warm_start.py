@@ -10,9 +10,9 @@ import pytest
 
 from graphkit import WordVectors
 from graphkit.cli import main
-from graphkit.vocabulary import Vocabulary
-from graphkit.warm_start import WarmStart, occurrences
-from graphkit.word_config import SkipGramConfig
+from graphkit.words.config import SkipGramConfig
+from graphkit.words.vocabulary import Vocabulary
+from graphkit.words.warm_start import WarmStart, occurrences
 from neuralcore.errors import UserError
 
 SETTINGS: dict[str, Any] = {"dimension": 16, "epochs": 5, "sample": 0.0, "learning_rate": 0.05}

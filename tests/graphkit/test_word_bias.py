@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphkit import word_bias
 from graphkit.cli import main
-from graphkit.vocabulary import Vocabulary
-from graphkit.word_bias import (
+from graphkit.words import bias as word_bias
+from graphkit.words.bias import (
     BiasWords,
     association,
     direct_bias,
@@ -22,7 +21,8 @@ from graphkit.word_bias import (
     most_leaning,
     recovered,
 )
-from graphkit.word_vectors import WordVectors
+from graphkit.words.vectors import WordVectors
+from graphkit.words.vocabulary import Vocabulary
 from neuralcore.config import find_config, from_mapping, preset_folder, read_toml
 from neuralcore.errors import UserError
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from graphkit.vocabulary import Vocabulary
-from graphkit.word_evaluation import Analogies, Section, Similarity, answers, evaluate
-from graphkit.word_vectors import WordVectors
+from graphkit.words.evaluation import Analogies, Section, Similarity, answers, evaluate
+from graphkit.words.vectors import WordVectors
+from graphkit.words.vocabulary import Vocabulary
 from neuralcore.errors import UserError
 
 
@@ -122,7 +122,7 @@ def with_right_answers(vectors: WordVectors, path: Path, fold_case: bool = True,
 
 @pytest.mark.parametrize("scores", [1, 1000, 1 << 24])
 def test_answers_are_those_of_a_plain_loop(scores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphkit.nearest_words.SCORES", scores)
+    monkeypatch.setattr("graphkit.words.nearest.SCORES", scores)
     vectors = random_vectors()
     path, _ = random_files(tmp_path)
     right = with_right_answers(vectors, path)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphkit.vocabulary import Vocabulary
-from graphkit.word_formats import is_word2vec, read_word2vec
-from graphkit.word_vectors import WordVectors
+from graphkit.words.formats import is_word2vec, read_word2vec
+from graphkit.words.vectors import WordVectors
+from graphkit.words.vocabulary import Vocabulary
 from neuralcore.errors import UserError
 
 WORDS = ["the", "naïve", "日本", "don't", "</s>"]
@@ -96,7 +96,7 @@ def test_many_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = np.random.default_rng(1).normal(size=(500, 3)).astype(np.float32)
     many = WordVectors(Vocabulary(words, range(500, 0, -1)), matrix)
     for block in (1, 7, 16, 100):
-        monkeypatch.setattr("graphkit.word_formats.BLOCK", block)
+        monkeypatch.setattr("graphkit.words.formats.BLOCK", block)
         for binary in (False, True):
             back = WordVectors.read(many.save_word2vec(tmp_path / "v", binary=binary))
             assert back.words == words

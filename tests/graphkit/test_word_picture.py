@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from graphkit.tsne import conditional_affinities, divergence, gradient, principal_components, squared_distances, tsne
-from graphkit.vocabulary import Vocabulary
-from graphkit.word_picture import name_places, picture
-from graphkit.word_vectors import WordVectors
+from graphkit.words.picture import name_places, picture
+from graphkit.words.vectors import WordVectors
+from graphkit.words.vocabulary import Vocabulary
 from neuralcore.errors import UserError
 
 

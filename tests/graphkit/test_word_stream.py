@@ -17,10 +17,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from graphkit import corpus as corpus_module
-from graphkit import corpus_folder, samples, text_files, word_stream
-from graphkit.corpus import Corpus
-from graphkit.vocabulary import Vocabulary
+from graphkit import samples, text_files
+from graphkit.words import corpus as corpus_module
+from graphkit.words import corpus_folder
+from graphkit.words import stream as word_stream
+from graphkit.words.corpus import Corpus
+from graphkit.words.vocabulary import Vocabulary
 from neuralcore.errors import UserError
 
 
@@ -260,7 +262,7 @@ def test_kill_9_while_a_text_is_read(tmp_path: Path) -> None:
     path, folder = tmp_path / "text.txt", tmp_path / "kept"
     with lzma.open(samples.path("tinyshakespeare")) as file:
         path.write_bytes(file.read() * 40)
-    code = "import sys; from graphkit.corpus import Corpus; Corpus(sys.argv[1]).read(5, folder=sys.argv[2])"
+    code = "import sys; from graphkit.words.corpus import Corpus; Corpus(sys.argv[1]).read(5, folder=sys.argv[2])"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     killed = 0
     for wait in (0.0, 0.1, 0.3):

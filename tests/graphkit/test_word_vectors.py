@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphkit import skipgram as skipgram_module
-from graphkit.skipgram import SkipGramTrainer
-from graphkit.vocabulary import Vocabulary
-from graphkit.word_config import SkipGramConfig
-from graphkit.word_vectors import WordVectors
+from graphkit.words import skipgram as skipgram_module
+from graphkit.words.config import SkipGramConfig
+from graphkit.words.skipgram import SkipGramTrainer
+from graphkit.words.vectors import WordVectors
+from graphkit.words.vocabulary import Vocabulary
 from neuralcore.checkpoint import CheckpointStore
 from neuralcore.errors import UserError
 
@@ -208,7 +208,7 @@ def test_the_text_is_read_once_for_all_runs_beside_each_other(
     def never(*_: Any) -> None:
         raise AssertionError("the text is read again")
 
-    monkeypatch.setattr("graphkit.corpus_folder.Scan", never)
+    monkeypatch.setattr("graphkit.words.corpus_folder.Scan", never)
     second = WordVectors.train(text, SMALL, run=tmp_path / "runs" / "second")
     elsewhere = WordVectors.train(text, SMALL, run=tmp_path / "third", corpora=tmp_path / "runs" / ".corpora")
     for vectors in (first, second, elsewhere):
@@ -278,7 +278,7 @@ def test_many_at_once_is_one_by_one(plane: WordVectors, monkeypatch: pytest.Monk
     many = WordVectors(Vocabulary([f"w{n}" for n in range(60)], range(60, 0, -1)), matrix)
     cosines = many.unit.astype(np.float64) @ many.unit.T.astype(np.float64)
     for scores in (1, 130, 1 << 20):
-        monkeypatch.setattr("graphkit.nearest_words.SCORES", scores)
+        monkeypatch.setattr("graphkit.words.nearest.SCORES", scores)
         found = many.neighbours_of(many.words, 7)
         assert list(found) == many.words
         for row, word in enumerate(many.words):

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from graphkit.cli import main
-from graphkit.word_config import SkipGramConfig
-from graphkit.word_vectors import WordVectors
-from graphkit.words import parse_arguments
+from graphkit.words.command import parse_arguments
+from graphkit.words.config import SkipGramConfig
+from graphkit.words.vectors import WordVectors
 from neuralcore.config import preset_folder
 from neuralcore.errors import UserError
 
@@ -102,7 +102,8 @@ def test_the_presets_are_whole() -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = "import sys, graphkit.words; print(*{'torch', 'numba', 'numpy', 'pyarrow', 'rich'} & sys.modules.keys())"
+    heavy = "{'torch', 'numba', 'numpy', 'pyarrow', 'rich'}"
+    code = f"import sys, graphkit.words.command; print(*{heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.split() == []
 

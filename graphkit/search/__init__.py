@@ -1,0 +1,1 @@
+"""Nearest neighbours by name, over any named vectors."""
