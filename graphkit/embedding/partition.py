@@ -86,18 +86,24 @@ class Visit(NamedTuple):
 def visits(shards: int, slots: int, start: int = 0) -> list[Visit]:
     """An order in which every two shards meet once, and little is read.
 
-    While S - 1 shards stay, every other one comes to each in the last slot; then those S - 1 are done with (the order
-    BETA of Mohoney et al. 2021, "Marius", https://arxiv.org/abs/2101.08358, section 4). With two slots that is
-    P (P - 1) / 2 visits, each of which reads one shard: the least there can be.
+    With two slots, visits that follow each other share a shard, so each reads one: the least there can be. Of such
+    orders this one passes by all shards before it comes to any for the third time (`_zigzags`), so that all of them
+    have been trained alike at any time; an order that is done with one shard after the other reads as little, but
+    trains the first of them against others that still are as they began.
+
+    With more slots, S - 1 shards stay while every other one comes to each in the last slot; then those S - 1 are done
+    with (the order BETA of Mohoney et al. 2021, "Marius", https://arxiv.org/abs/2101.08358, section 4).
 
     Args:
         slots: S, 2 or more. start: which shard is called the first, if not all are in memory.
 
-    >>> [v.shards for v in visits(3, 2)]
-    [(0, 1), (0, 2), (1, 2)]
+    >>> [v.shards for v in visits(4, 2)]
+    [(0, 1), (3, 1), (3, 2), (3, 0), (2, 0), (2, 1)]
     """
     if shards <= slots:
         states, start = [tuple(range(shards))], 0
+    elif slots == 2:
+        states = _zigzags(shards)
     else:
         states, left = [], list(range(shards))
         while len(left) > 1:
@@ -126,4 +132,22 @@ def visits(shards: int, slots: int, start: int = 0) -> list[Visit]:
         slices = {held.index(shard): (seen[shard], times[shard]) for shard in state}
         seen.update((shard, seen[shard] + 1) for shard in state)
         found.append(Visit(tuple((shard + start) % shards for shard in held), pairs, slices))
+    return found
+
+
+def _zigzags(shards: int) -> list[tuple[int, ...]]:
+    """Every two shards once, by Walecki's zigzags.
+
+    0, 1, -1, 2, -2, … modulo n passes by all n shards, and n/2 such paths, each begun one further, by every pair.
+    With
+    every second path backwards, each begins with a shard that the one before ended with; an odd shard out joins the
+    ends of all.
+    """
+    n = shards - shards % 2
+    steps = [(i + 1) // 2 * (1 if i % 2 else -1) for i in range(n)]
+    found: list[tuple[int, ...]] = []
+    for begin in range(n // 2):
+        path = [(begin + step) % n for step in steps]
+        path = [n, *path, n] if shards > n else path[:: -1 if begin % 2 else 1]
+        found += itertools.pairwise(path)
     return found

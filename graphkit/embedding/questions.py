@@ -17,6 +17,8 @@ import numpy as np
 
 from neuralcore.scoring.losses import Answers
 
+TOGETHER = 16  # answers of a question in a step; see `Grouped`
+
 
 class Batch(NamedTuple):
     """What op `edge_step` takes.
@@ -97,9 +99,12 @@ def pooled(
 
 
 class Grouped:
-    """Different questions, each with all its answers: for steps against all entities that could be one.
+    """Different questions, each with its answers: for steps against all entities that could be one.
 
-    Scores of a question are computed once, however many answers it has; the loss is that of asking once an edge.
+    Scores of a question are computed once for up to `TOGETHER` answers, and the loss is that of asking once an edge.
+    A question with thousands of answers is asked several times, with other answers each time: all at once they would
+    make one large gradient, which Adagrad would remember in every row's step size (FB15k-237, 4 passes: MRR .314 with
+    all answers at once, .319 with 16, for 8 % more questions).
 
     Args:
         given, asked, answer: (A,) of edges, one way or both. weight: (A,) float32.
@@ -123,9 +128,12 @@ class Grouped:
         once = np.flatnonzero(new_question | np.r_[True, answer[1:] != answer[:-1]])
         self.weight = np.add.reduceat(weight, once)
         self.answer = answer[once] - (candidates.start if candidates else 0)
-        starts = np.flatnonzero(new_question)
-        self.given, self.asked = given[starts], asked[starts]
-        self.starts = np.append(np.searchsorted(once, starts), len(once))
+        self.question = np.cumsum(new_question)[once] - 1  # of each answer
+        first = np.searchsorted(self.question, np.arange(self.question[-1] + 1))
+        times = np.arange(len(once)) - first[self.question]
+        self.starts = np.flatnonzero(times % TOGETHER == 0)  # of what is asked at once
+        self.given, self.asked = given[once[self.starts]], asked[once[self.starts]]
+        self.known = np.append(first, len(once))
         self.candidates = None if candidates is None else np.arange(candidates.start, candidates.stop)
         self.filtered = filtered
 
@@ -133,13 +141,23 @@ class Grouped:
         return len(self.given)
 
     def batches(self, generator: np.random.Generator, size: int) -> Iterator[Batch]:
-        """Every question once, in random order."""
+        """Every answer once, in random order and company."""
+        company = np.lexsort((generator.random(len(self.answer)), self.question))
+        answers, weights = self.answer[company], self.weight[company]
+        stops = np.append(self.starts[1:], len(answers))
         order = generator.permutation(len(self))
         for start in range(0, len(order), size):
             mine = order[start : start + size]
-            counts = self.starts[mine + 1] - self.starts[mine]
-            question, answer = spread(self.starts[mine], counts, self.answer)
-            _, weight = spread(self.starts[mine], counts, self.weight)
-            known = (question, answer) if self.filtered else None
-            answers = Answers(question, answer, weight, known)  # type: ignore[arg-type]
-            yield Batch(self.given[mine], self.asked[mine], self.candidates, answers)
+            stretches = self.starts[mine], stops[mine] - self.starts[mine]
+            question, answer = spread(*stretches, answers)
+            _, weight = spread(*stretches, weights)
+            known = None
+            if self.filtered:
+                number = self.question[self.starts[mine]]
+                known = spread(self.known[number], self.known[number + 1] - self.known[number], self.answer)
+            yield Batch(
+                self.given[mine],
+                self.asked[mine],
+                self.candidates,
+                Answers(question, answer, weight, known),  # type: ignore[arg-type]
+            )

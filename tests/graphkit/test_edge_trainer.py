@@ -17,7 +17,7 @@ from graphkit.embedding.buckets import Buckets
 from graphkit.embedding.config import EmbedConfig, RelationConfig
 from graphkit.embedding.embedding import GraphEmbedding
 from graphkit.embedding.partition import Partition, visits
-from graphkit.embedding.questions import Grouped, KnownAnswers, pooled
+from graphkit.embedding.questions import TOGETHER, Grouped, KnownAnswers, pooled
 from graphkit.embedding.trainer import EdgeTrainer
 from graphkit.graphs.graph import Graph
 from neuralcore.errors import UserError
@@ -97,6 +97,33 @@ def test_questions_are_asked_once_with_all_their_answers() -> None:
         (2, 2): {0: 2.0},
         (2, 3): {3: 8.0},
     }
+
+
+@pytest.mark.parametrize("filtered", [False, True])
+def test_a_question_with_many_answers_is_asked_in_parts(filtered: bool) -> None:
+    count = 2 * TOGETHER + 3
+    given, answer = np.r_[np.full(count, 7), 8], np.r_[np.arange(count), 2]
+    weight = np.arange(count + 1, dtype=np.float32)
+    grouped = Grouped(given, np.zeros(count + 1, np.int64), answer, weight, None, filtered)
+    companies = []
+    for seed in (0, 1):
+        found: dict[int, list[list[int]]] = {7: [], 8: []}
+        for batch in grouped.batches(np.random.default_rng(seed), 3):
+            question, column, weights = (np.asarray(part) for part in batch.answers[:3])
+            for q, g in enumerate(batch.given.tolist()):
+                found[g].append(sorted(column[question == q].tolist()))
+                if batch.answers.known is not None:
+                    which, known = (np.asarray(part) for part in batch.answers.known)
+                    assert known[which == q].tolist() == (list(range(count)) if g == 7 else [2])
+            assert (
+                weights[np.asarray(batch.given)[question] == 7].tolist()
+                == column[np.asarray(batch.given)[question] == 7].tolist()
+            )
+        assert sorted(map(len, found[7])) == [3, TOGETHER, TOGETHER]
+        assert sorted(a for part in found[7] for a in part) == list(range(count))
+        assert found[8] == [[2]]
+        companies.append(sorted(found[7]))
+    assert companies[0] != companies[1]
 
 
 @pytest.mark.parametrize(("partitions", "slots"), [(1, 2), (2, 2), (4, 2), (5, 3)])
