@@ -19,7 +19,7 @@ import numpy as np
 from graphkit.embedding.partition import Partition
 from neuralcore.mapped import forget_pages
 
-BLOCK = 1 << 20  # edges in memory at once
+BLOCK = 1 << 18  # edges in memory at once: with what is made of them, 30 MB
 
 
 @dataclass(frozen=True)

@@ -52,13 +52,14 @@ class Partition:
         return range(start, start + (self.counts[kind] - shard + self.shards - 1) // self.shards)
 
     def places(self) -> np.ndarray:
-        """(N,) int64: where each entity is, as shard · C + row."""
+        """(N,) where each entity is, as shard · C + row; int32 if that holds them."""
+        dtype = np.int32 if self.shards * self.capacity < 2**31 else np.int64
         if self.shards == 1:
-            return np.arange(self.entities)
+            return np.arange(self.entities, dtype=dtype)
         generator = np.random.default_rng([self.seed, self.entities])
         found = []
         for kind, count in enumerate(self.counts):
-            order = generator.permutation(count)
+            order = generator.permutation(np.arange(count, dtype=dtype))
             found.append(order % self.shards * self.capacity + self.rows_of(kind, 0).start + order // self.shards)
         return np.concatenate(found)
 
@@ -139,9 +140,8 @@ def _zigzags(shards: int) -> list[tuple[int, ...]]:
     """Every two shards once, by Walecki's zigzags.
 
     0, 1, -1, 2, -2, … modulo n passes by all n shards, and n/2 such paths, each begun one further, by every pair.
-    With
-    every second path backwards, each begins with a shard that the one before ended with; an odd shard out joins the
-    ends of all.
+    With every second path backwards, each begins with a shard that the one before ended with; an odd shard out joins
+    the ends of all.
     """
     n = shards - shards % 2
     steps = [(i + 1) // 2 * (1 if i % 2 else -1) for i in range(n)]

@@ -166,9 +166,11 @@ class EdgeTrainer:
 
     @property
     def buckets(self) -> Buckets:
-        """The training edges, sorted by the shards of their ends; in files where there is more than one shard."""
+        """The training edges, sorted by the shards of their ends; in files where there is more than one shard, or where
+        the graph's are in files."""
         if self._buckets is None:
-            folder = None if self.folder is None or self.partition.shards == 1 else self.folder / "buckets"
+            in_files = self.partition.shards > 1 or isinstance(self.graph.train, np.memmap)
+            folder = self.folder / "buckets" if self.folder is not None and in_files else None
             self._buckets = Buckets.of(self.graph.train, self.graph.weights, self.partition, self.seed, folder)
         return self._buckets
 
