@@ -166,8 +166,8 @@ class EdgeTrainer:
 
     @property
     def buckets(self) -> Buckets:
-        """The training edges, sorted by the shards of their ends; in files where there is more than one shard, or where
-        the graph's are in files."""
+        """The training edges, sorted by the shards of their ends; in files where there are several, or where the
+        graph's are in files."""
         if self._buckets is None:
             in_files = self.partition.shards > 1 or isinstance(self.graph.train, np.memmap)
             folder = self.folder / "buckets" if self.folder is not None and in_files else None
