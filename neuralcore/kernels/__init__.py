@@ -30,6 +30,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "cbow": ("reference", "cpu", "cuda"),
     "chunk_numbers": ("reference", "cpu"),
     "cooccurrences": ("reference", "cpu"),
+    "edge_gradient": ("reference", "cpu", "cuda"),
     "edge_step": ("reference", "cpu", "cuda"),
     "epsilon_greedy": ("reference", "cpu"),
     "glove": ("reference", "cpu", "cuda"),

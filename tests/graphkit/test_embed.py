@@ -160,7 +160,7 @@ def test_the_number_of_threads_changes_no_byte(threads: int) -> None:
 def test_a_step_is_the_same_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = (GraphEmbedding(families(), SMALL, n3=0.01, epochs=1) for _ in range(2))
     one.fit()
-    monkeypatch.setattr("neuralcore.kernels.edge_step.cpu.PART", 7)
+    monkeypatch.setattr("neuralcore.kernels.edge_gradient.cpu.PART", 7)
     two.fit()
     np.testing.assert_allclose(two.matrix, one.matrix, rtol=1e-3, atol=1e-5)
 

@@ -133,6 +133,7 @@ def test_every_triton_kernel_compiles_for_sm_90(of_one: bool, tmp_path: Path) ->
     """
     pytest.importorskip("triton")
     ops = [op for op, implementations in kernels.OPS.items() if "cuda" in implementations]
+    ops.remove("edge_gradient")  # torch's matrix products alone
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
     environment |= {"TRITON_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(kernels.__file__).parents[2])}
     done = subprocess.run(

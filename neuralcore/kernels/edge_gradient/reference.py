@@ -1,0 +1,47 @@
+"""Op `edge_gradient`, the truth: the loss as it is written, and autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+
+from neuralcore.kernels.edge_gradient import EdgeGradient, Scoring
+from neuralcore.scoring.comparators import COMPARATORS
+from neuralcore.scoring.losses import LOSSES, Answers
+from neuralcore.scoring.operators import OPERATORS, regulariser
+
+
+def edge_gradient(
+    entities: np.ndarray,
+    relations: np.ndarray,
+    given: np.ndarray,
+    asked: np.ndarray,
+    candidates: np.ndarray | None,
+    answers: Answers,
+    scoring: Scoring,
+    map_parts: Callable[..., Iterable[Any]],
+) -> EdgeGradient:
+    operator = OPERATORS[scoring.operator]
+    x = torch.tensor(entities, requires_grad=True)
+    w = torch.tensor(relations, requires_grad=True)
+    pool = torch.arange(len(entities)) if candidates is None else torch.as_tensor(candidates)
+    given_rows, asked_rows = torch.as_tensor(given), torch.as_tensor(asked)
+    answers = answers.each(torch.as_tensor)
+
+    query = operator.forward(x[given_rows], w, asked_rows)
+    scores = COMPARATORS[scoring.comparator].forward(query, x[pool])
+    loss = LOSSES[scoring.loss].forward(scores, answers, scoring.margin).sum()
+    regular = torch.zeros(())
+    for vectors, complex_numbers in (
+        (x[given_rows][answers.question], operator.complex),
+        (x[pool[answers.column]], operator.complex),
+        *([] if operator.bounded else [(w[asked_rows][answers.question], operator.complex)]),
+    ):
+        each = regulariser(vectors, complex_numbers, scoring.n3, scoring.l2)
+        regular = regular + (answers.weight * each).sum()
+    of_x, of_w = torch.autograd.grad(loss + regular, (x, w), materialize_grads=True)
+    rows, relation_rows = torch.cat([given_rows, pool]).unique().numpy(), np.unique(asked)
+    return EdgeGradient(float(loss.detach()), rows, of_x.numpy()[rows], relation_rows, of_w.numpy()[relation_rows])
