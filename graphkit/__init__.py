@@ -14,6 +14,9 @@ from typing import Any
 # name -> its module; loaded when first asked for, so `import graphkit` does not import torch
 _CLASSES = {
     "WordVectors": "graphkit.words.vectors",
+    "Bags": "graphkit.graphs.features",
+    "Dense": "graphkit.graphs.features",
+    "Features": "graphkit.embedding.features",
     "Graph": "graphkit.graphs.graph",
     "GraphEmbedding": "graphkit.embedding.embedding",
     "SearchIndex": "graphkit.search.index",
@@ -24,6 +27,9 @@ _CLASSES = {
 }
 
 __all__ = [
+    "Bags",
+    "Dense",
+    "Features",
     "Graph",
     "GraphEmbedding",
     "SearchIndex",

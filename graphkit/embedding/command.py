@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from graphkit.embedding.config import EmbedConfig, RelationConfig
+from graphkit.embedding.config import EmbedConfig, FeatureConfig, RelationConfig
 from neuralcore.config import defaults, find_config, from_mapping, parse, read_toml, to_mapping
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class EmbedArguments:
     config: EmbedConfig = field(default_factory=EmbedConfig)
     relations: tyro.conf.Suppress[dict[str, RelationConfig]] = field(default_factory=dict)
     """what is different about some relations; only a .toml file can say it, in tables [relations.<name>]"""
+    features: tyro.conf.Suppress[dict[str, FeatureConfig]] = field(default_factory=dict)
+    """what is known of entities beside the edges; only a .toml file can say it, in tables [features.<type>]"""
 
     def __post_init__(self) -> None:
         if self.freeze and not self.start:
@@ -94,7 +96,11 @@ def embed(arguments: EmbedArguments) -> int:
     graph = Graph.read(source, sides if typed else None)
     print(f"{arguments.graph}: {graph}")
     threads = set_threads(arguments.threads)
-    embedding = GraphEmbedding(graph, arguments.config, seed=arguments.seed, relations=arguments.relations)
+    embedding = GraphEmbedding(
+        graph, arguments.config, seed=arguments.seed, relations=arguments.relations, features=arguments.features
+    )
+    for kind, found in embedding.features.items():
+        print(f"features of {kind}: {found}")
     may_differ = ("run", "threads", "config.epochs")
     with RunFolder(run, kept, may_differ, defaults(EmbedArguments)) as folder:
         done = folder.checkpoints.steps()

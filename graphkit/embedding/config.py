@@ -46,6 +46,33 @@ class RelationConfig:
 
 
 @dataclass(frozen=True)
+class FeatureConfig:
+    """Features of the entities of one type; in a TOML file the table `[features.<type>]`, the type `entity` where
+    there is one."""
+
+    bags: str = ""
+    """a file of name<TAB>tag tag tag (also .gz and .xz): words, categories; or"""
+    dense: str = ""
+    """named vectors: a run folder, or a file in a format graphkit export writes or word2vec's"""
+    row: bool = True
+    """whether each entity has a learned row beside; without, what is alike in features is the same"""
+    min_count: int = 1
+    """tags of bags that are rarer are left out"""
+    learning_rate: float | None = None
+    """Adagrad's step size of the encoder; None: the config's"""
+
+    def __post_init__(self) -> None:
+        if bool(self.bags) == bool(self.dense):
+            raise ValueError("features are bags or dense: name the file of one of them")
+        if self.min_count < 1:
+            raise ValueError(f"min_count must be 1 or more, got {self.min_count}")
+        if self.dense and self.min_count > 1:
+            raise ValueError(f"min_count {self.min_count} is of tags, which dense features have not: drop it")
+        if self.learning_rate is not None and not self.learning_rate > 0.0:
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+
+
+@dataclass(frozen=True)
 class EmbedConfig:
     """Defaults are ComplEx with a softmax over shared negatives."""
 

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphkit.embedding.config import EmbedConfig, RelationConfig
+from graphkit.embedding.config import EmbedConfig, FeatureConfig, RelationConfig
 from graphkit.embedding.evaluation import HEADS, TAILS, Ranking, Ranks, rank
+from graphkit.embedding.features import Encoded, Features, loaded, read_features, saved
 from graphkit.embedding.questions import KnownAnswers
 from graphkit.embedding.relation_classes import Relations, RelationTable
 from graphkit.embedding.trainer import EdgeTrainer
@@ -56,11 +57,16 @@ class GraphEmbedding:
         graph: a `Graph`. config: see `EmbedConfig`; `settings` are fields of it, for short.
         seed: of everything random here; the same seed gives the same bytes.
         relations: what is different about some of them, by name.
+        features: type ("entity" where there is one) -> what is known of its entities beside the edges, as arrays or
+            a module (`graphkit.embedding.features`), or as the files where it is.
 
     Attributes:
         matrix: (N, D) float32, the entities' vectors. tables: operator -> `RelationTable`, the relations' numbers
             (see `graphkit.embedding.relation_classes`). Both are there after `fit` or `load`.
-        epoch: passes done.
+        epoch: passes done. encoded: the types whose vectors are made of features, after `fit` or `load`.
+
+    Raises:
+        UserError: relations or features that the graph has not, or a file of features that is not as it should be.
     """
 
     matrix: np.ndarray
@@ -73,10 +79,13 @@ class GraphEmbedding:
         *,
         seed: int = 0,
         relations: Mapping[str, RelationConfig] | None = None,
+        features: Mapping[str, Features | FeatureConfig] | None = None,
         **settings: Any,
     ):
         self.graph, self.config = graph, dataclasses.replace(config or EmbedConfig(), **settings)
         self.relations, self._classes = dict(relations or {}), Relations(graph, self.config, relations or {})
+        self.features = read_features(graph, features or {}, self.config)
+        self.encoded: list[Encoded] = []
         self.seed, self.epoch = seed, 0
         self._trainer: EdgeTrainer | None = None
 
@@ -108,6 +117,10 @@ class GraphEmbedding:
             raise UserError("what is frozen stays where a start has it: name one")
         if start is not None and self._trainer is not None:
             raise UserError("start says where a training begins, and this one has begun: make another embedding")
+        if start is not None and self.features:
+            raise UserError("a start is of vectors without features: train those with features from the beginning")
+        if self.encoded and not self.features:
+            raise UserError("the features themselves are not saved: make another embedding with them, and fit that")
         begin = None if start is None else (start, freeze)
         if folder is not None:
             self._fit_in(Path(folder), epochs, True, begin)
@@ -117,7 +130,9 @@ class GraphEmbedding:
                 self.matrix = np.array(self.matrix)
         else:
             if self._trainer is None:
-                self._trainer = EdgeTrainer(self.graph, self.config, self.seed, None, self.relations, begin)
+                self._trainer = EdgeTrainer(
+                    self.graph, self.config, self.seed, None, self.relations, begin, self.features
+                )
             self._trainer.fit(epochs)
             self._take(self._trainer, np.empty((len(self.graph.entities), self.config.dimension), np.float32))
         return self
@@ -126,7 +141,8 @@ class GraphEmbedding:
         self, folder: Path, epochs: int, telemetry: bool, begin: tuple[str | Path, Iterable[str]] | None
     ) -> None:
         count = len(self.graph.train)
-        with EdgeTrainer(self.graph, self.config, self.seed, folder, self.relations, begin) as trainer:
+        parts = self.graph, self.config, self.seed, folder, self.relations, begin, self.features
+        with EdgeTrainer(*parts) as trainer:
             if not telemetry:
                 trainer.fit(epochs)
             else:
@@ -141,13 +157,15 @@ class GraphEmbedding:
                 self._take(trainer, np.empty(shape, np.float32))
 
     def _take(self, trainer: EdgeTrainer, matrix: np.ndarray) -> None:
-        self.matrix = trainer.shards.vectors(matrix)
+        self.matrix = trainer.vectors(matrix)
         self.tables = trainer.tables
+        self.encoded = [] if trainer.encoders is None else trainer.encoders.parts
         self.epoch = trainer.epoch
 
     def score(self, given: np.ndarray, relation: np.ndarray, side: int) -> torch.Tensor:
         """Scores of every entity that could be the missing one: (B,), (B,) and the side asked for -> (B, K).
 
+        What is given may be vectors (B, D) as well, such as `encode` makes of entities the graph has not.
         All questions ask for entities of one type, whose K entities are scored; see `answers`.
         """
         rows = self.answers(int(relation[0]), side)
@@ -156,8 +174,8 @@ class GraphEmbedding:
             return COMPARATORS[self.config.comparator].forward(self._queries(given, relation, side), candidates)
 
     def _queries(self, given: np.ndarray, relation: np.ndarray, side: int) -> torch.Tensor:
-        """(B, D) what candidates are compared with."""
-        vectors = torch.from_numpy(self.matrix[np.asarray(given)])
+        """(B, D) what candidates are compared with; `given` are numbers of entities (B,), or vectors (B, D)."""
+        vectors = torch.from_numpy(given if given.ndim == 2 else self.matrix[given])
         query, relation = torch.empty_like(vectors), np.asarray(relation)
         for operator, table in self.tables.items():
             mine = np.flatnonzero(self._classes.operator_of[relation] == operator)
@@ -171,9 +189,9 @@ class GraphEmbedding:
 
     def predict(
         self,
-        head: str | None = None,
+        head: str | np.ndarray | None = None,
         relation: str = "",
-        tail: str | None = None,
+        tail: str | np.ndarray | None = None,
         *,
         k: int = 10,
         new_only: bool = False,
@@ -181,6 +199,7 @@ class GraphEmbedding:
         """The k entities that best complete (head, relation, ?) or (?, relation, tail), with their scores.
 
         Args:
+            head, tail: one of them, the name of an entity, or the vector (D,) of one the graph has not; see `encode`.
             new_only: leave out the entities that complete it to an edge of the graph.
 
         Raises:
@@ -191,17 +210,40 @@ class GraphEmbedding:
         side = HEADS if head is None else TAILS
         number = _number(self.graph.relations, relation, "relation")
         could, are = self.answers(number, side), self.answers(number, HEADS if side == TAILS else TAILS)
-        names = self.graph.entities[are.start : are.stop]
-        given = np.array([are.start + _number(names, str(tail if head is None else head), "entity")])
+        asked = tail if head is None else head
+        if isinstance(asked, str):
+            names = self.graph.entities[are.start : are.stop]
+            given = np.array([are.start + _number(names, asked, "entity")])
+        else:
+            given = np.array(asked, np.float32)[None]
         row = np.array([number])
         scores = self.score(given, row, side)[0].numpy()
         known = set()
-        if new_only:
+        if new_only and isinstance(asked, str):
             edges = self.graph.all_edges()
             answers = KnownAnswers(edges, len(self.graph.relations), len(self.graph.entities))
             known = set((answers.of(given, row + side * len(self.graph.relations))[1] - could.start).tolist())
         ranked = (i for i in np.argsort(-scores, kind="stable").tolist() if i not in known)
         return [(self.graph.entities[could.start + i], float(scores[i])) for i in itertools.islice(ranked, k)]
+
+    def encode(self, features: Sequence[Iterable[str]] | np.ndarray, kind: str | None = None) -> np.ndarray:
+        """(B, D) vectors of entities that the graph has not, made of their features alone.
+
+        Where entities have rows beside, these are what theirs would be with a row of zeros.
+
+        Args:
+            features: B lists of tags, of which unknown ones are left out, or an array (B, F). kind: their type; None
+                where one type alone has features.
+
+        Raises:
+            UserError: the type has no features, or others than these.
+        """
+        kinds = {part.kind: part for part in self.encoded}
+        if kind is None and len(kinds) == 1:
+            (kind,) = kinds
+        if kind not in kinds:
+            raise UserError(f"no type {kind!r} has features and is trained: {nearest(str(kind or ''), kinds)}")
+        return kinds[kind].encode(features)
 
     def ranks(self, split: str = "test", *, filtered: bool = True) -> Ranks:
         """Where a split's true entities stand; filtered by the edges of all splits, unless told otherwise.
@@ -266,13 +308,20 @@ class GraphEmbedding:
         arrays |= {f"relations.{operator}": table.weight for operator, table in self.tables.items()}
         settings = {name: to_mapping(mine) for name, mine in self.relations.items()}
         details |= {"epoch": self.epoch, "config": to_mapping(self.config), "settings": settings}
+        encoders, details["features"] = saved(self.encoded)
+        arrays |= encoders
         return write_vectors(Path(folder), KIND, arrays, columns, details)
 
     @classmethod
-    def load(cls, folder: str | Path) -> GraphEmbedding:
+    def load(cls, folder: str | Path, *, encoders: Mapping[str, torch.nn.Module] | None = None) -> GraphEmbedding:
         """The embedding that `save` wrote, in that folder or a run folder's `vectors/`.
 
-        It is for use: Adagrad's sums stay in the run's checkpoints, and `fit` would begin them anew.
+        It is for use: Adagrad's sums stay in the run's checkpoints, and `fit` would begin them anew; the features of
+        the entities are not there.
+
+        Args:
+            encoders: type -> a module like the one it was trained with, into which its numbers are put. Without it
+                the vectors are there, but `encode` is not.
 
         Raises:
             UserError: there is none, or a file is not as it was written.
@@ -286,6 +335,7 @@ class GraphEmbedding:
             name: RelationTable(arrays[f"relations.{name}"], np.zeros_like(arrays[f"relations.{name}"]))
             for name in embedding._classes.operators
         }
+        embedding.encoded = loaded(graph, arrays, details.get("features", {}), encoders or {}, config.dimension)
         embedding.epoch = details["epoch"]
         return embedding
 

@@ -37,6 +37,7 @@ import torch
 
 from graphkit.embedding.buckets import BLOCK, Buckets
 from graphkit.embedding.config import EmbedConfig, RelationConfig
+from graphkit.embedding.features import FeatureEncoders, Features
 from graphkit.embedding.partition import Partition, Visit, visits
 from graphkit.embedding.questions import Batch, Grouped, KnownAnswers, pooled
 from graphkit.embedding.relation_classes import Relations, RelationTable
@@ -61,6 +62,7 @@ class EdgeTrainer:
         settings: relation -> what is different about it.
         start: where vectors to begin with are, and the names that stay as they are; see
         `graphkit.embedding.warm_start`.
+        features: type -> what is known of its entities, see `graphkit.embedding.features`.
 
     Attributes:
         shards: the entities' table. relations: which are trained alike. tables: operator -> `RelationTable`.
@@ -75,12 +77,14 @@ class EdgeTrainer:
         folder: Path | None = None,
         settings: Mapping[str, RelationConfig] | None = None,
         start: tuple[str | Path, Iterable[str]] | None = None,
+        features: Mapping[str, Features] | None = None,
     ):
         if folder is None and config.partitions > config.slots:
             raise ValueError("partitions that are not in memory need a folder")
         self.graph, self.config, self.seed, self.folder = graph, config, seed, folder
         self.store = None if folder is None else CheckpointStore(folder / "checkpoints")
         self.partition = Partition(tuple(graph.types.values()), config.partitions, seed)
+        self.encoders = FeatureEncoders(graph, features, config, seed, self.partition) if features else None
         self.shards = Shards(self.partition, config.dimension, config.slots, self._begin, self.store)
         self.relations = Relations(graph, config, settings or {})
         self.tables = self.relations.begin(config.dimension, config.init_scale, np.random.default_rng([seed, 1]))
@@ -105,6 +109,9 @@ class EdgeTrainer:
         for rows in blocks(weight):
             rows[:] = generator.normal(0.0, self.config.init_scale, rows.shape)
         state[:] = 0.0
+        if self.encoders is not None:
+            entities, places = self.partition.members(shard)
+            weight[places[self.encoders.begin_at_zero(entities)]] = 0.0
         if self.start is not None:
             self.start.into(*self.partition.members(shard), weight, state)
 
@@ -302,6 +309,8 @@ class EdgeTrainer:
         return edges[edges[:, given] // self.partition.capacity == slot, answer][:wanted]
 
     def _step(self, operator: str, batch: Batch, map_parts: Callable[..., Iterable[Any]]) -> float:
+        if self.encoders is not None:
+            return self.encoders.step(self.shards, self.tables[operator], batch, self.scorings[operator], map_parts)
         return edge_step(
             self.shards.table.weight,
             self.shards.table.state,
@@ -321,6 +330,7 @@ class EdgeTrainer:
         total = len(visits(self.config.partitions, self.config.slots))
         state = {"epoch": self.epoch, "visit": self.visit, "graph": self._digest}
         tables = {f"relations_{name}": Shard(table._asdict()) for name, table in self.tables.items()}
+        tables |= self.encoders.shards() if self.encoders else {}
         self.shards.save(self.epoch * total + self.visit, state, tables, soon)
 
     @functools.cached_property
@@ -328,15 +338,23 @@ class EdgeTrainer:
         """Of the names, the edges and how they are partitioned: what a checkpoint must agree with."""
         parts = self.graph.digest(), self.partition.counts, self.partition.shards, self.seed, self.relations.classes
         begun = "" if self.start is None else self.start.digest
-        return hashlib.sha256((repr(parts) + begun).encode()).hexdigest()
+        known = "" if self.encoders is None else self.encoders.digest
+        return hashlib.sha256((repr(parts) + begun + known).encode()).hexdigest()
+
+    def vectors(self, out: np.ndarray) -> np.ndarray:
+        """(N, D) every entity's vector, its row and what is made of its features, written into `out`."""
+        rows = self.shards.vectors(out)
+        return rows if self.encoders is None else self.encoders.add_to(rows)
 
     def _restore(self, state: dict[str, Any], shards: dict[str, dict[str, np.ndarray]], where: Path) -> None:
         if state["graph"] != self._digest:
             raise UserError(
                 f"{where} was learned from other edges than these {self.graph}, or with other partitions, relations, "
-                f"start or seed: restore them to go on, or choose another --run"
+                f"features, start or seed: restore them to go on, or choose another --run"
             )
         self.tables = {name: RelationTable(**shards[f"relations_{name}"]) for name in self.tables}
+        if self.encoders is not None:
+            self.encoders.restore(shards)
         self.epoch, self.visit = state["epoch"], state["visit"]
         self.shards.restore(state["versions"])
 

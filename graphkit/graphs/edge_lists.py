@@ -65,7 +65,7 @@ def numbered_by_type(
     return [names[i][6:] for i in order], [place[column] for column in ends], dict(zip(types, counts))
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     """A file, decompressed, without a byte order mark."""
     try:
         with _OPEN.get(path.suffix, open)(path, "rb") as file:
@@ -76,7 +76,7 @@ def _read_bytes(path: Path) -> bytes:
 
 def read_table(path: Path) -> tuple[Any, Any, Any]:
     """The heads, relations and tails of an edge list, as columns of strings."""
-    data = _read_bytes(path)
+    data = read_bytes(path)
     first = data.lstrip(b"\r\n")
     if not first:
         raise UserError(f"{path} holds no edges")
@@ -104,7 +104,7 @@ def read_table(path: Path) -> tuple[Any, Any, Any]:
 def _diagnosis(path: Path, data: bytes, otherwise: str = "this is not an edge list") -> UserError:
     """What is wrong with an edge list, by its first bad line."""
     columns = 0
-    for number, line in enumerate(_text_lines(path, data), 1):
+    for number, line in enumerate(text_lines(path, data), 1):
         fields = line.split("\t")
         if fields == [""]:
             continue
@@ -119,7 +119,7 @@ def _diagnosis(path: Path, data: bytes, otherwise: str = "this is not an edge li
     return UserError(f"{path}: {otherwise}")
 
 
-def _text_lines(path: Path, data: bytes) -> list[str]:
+def text_lines(path: Path, data: bytes) -> list[str]:
     """The lines of a text; what is not text is told by its line."""
     try:
         text = data.decode("utf-8")
@@ -135,7 +135,7 @@ def read_titles(path: Path | None, entities: list[str]) -> list[str]:
     if path is None:
         return []
     titles = {}
-    for number, line in enumerate(_text_lines(path, _read_bytes(path)), 1):
+    for number, line in enumerate(text_lines(path, read_bytes(path)), 1):
         name, tab, title = line.partition("\t")
         if name and not tab:
             raise UserError(f"{path}:{number}: no tab between a name and its title")

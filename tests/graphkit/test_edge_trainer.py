@@ -224,7 +224,7 @@ def test_a_weight_of_two_is_an_edge_twice() -> None:
 def test_other_partitions_or_seeds_are_refused(tmp_path: Path) -> None:
     GraphEmbedding(random_graph(), SMALL).fit(1, folder=tmp_path)
     for change in ({"partitions": 2}, {"seed": 5}):
-        with pytest.raises(UserError, match="with other partitions, relations, start or seed"):
+        with pytest.raises(UserError, match="with other partitions, relations, features, start or seed"):
             GraphEmbedding(random_graph(), SMALL, **change).fit(2, folder=tmp_path)  # type: ignore[arg-type]
 
 
