@@ -228,10 +228,7 @@ class FeatureEncoders:
         else:
             rows = np.unique(np.concatenate([given, candidates]))
             given, candidates = np.searchsorted(rows, given), np.searchsorted(rows, candidates)
-        entities = rows
-        if self._entity_at is not None:
-            capacity = self.partition.capacity
-            entities = self._entity_at[np.array(shards.held)[rows // capacity] * capacity + rows % capacity]
+        entities = self._entities(shards, rows)
         vectors = table[rows]
         mine = []
         for part in self.parts:
@@ -263,6 +260,23 @@ class FeatureEncoders:
             assert part.encoder is not None
             part.encoder.backward(each[places], part.learning_rate)
         return found.loss
+
+    def _entities(self, shards: Shards, rows: np.ndarray) -> np.ndarray:
+        """Whose rows they are."""
+        if self._entity_at is None:
+            return rows
+        capacity = self.partition.capacity
+        return self._entity_at[np.array(shards.held)[rows // capacity] * capacity + rows % capacity]
+
+    def vectors(self, shards: Shards, rows: np.ndarray) -> np.ndarray:
+        """(U, D) rows of the slots' table with what is encoded."""
+        entities, found = self._entities(shards, rows), shards.table.weight[rows]
+        for part in self.parts:
+            assert part.encoder is not None
+            places = part.among(entities)
+            if len(places):
+                found[places] += part.encoder.vectors(part.source.take(entities[places] - part.entities.start))
+        return found
 
     def add_to(self, matrix: np.ndarray) -> np.ndarray:
         """Add what is encoded to the rows (N, D) of all entities, in place."""

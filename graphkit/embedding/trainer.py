@@ -8,9 +8,9 @@ each has some shards in memory (`graphkit.embedding.shards`), trains its buckets
 **Why quality does not depend on P.** A question must meet every entity as a negative equally often. Given an entity
 of shard a, in a visit of shards a and b, its negatives come from b, and 1/P of them from a itself: over an epoch that
 is uniform. Drawn from both alike, half of its negatives would be shard-mates, which are 1/P of its answers, and the
-model would learn to tell shards apart; drawn from the answer's shard alone (as PyTorch-BigGraph does), scores of
-different shards would never be compared. The batch's own answers come in the right proportion by themselves, for a
-bucket within a shard is spread over all visits of that shard.
+model would learn to tell shards apart. But no more than that: shards that are never candidates of one question are
+never compared, and entities that are frequent enough to be in every batch are not. `graphkit.embedding.elsewhere`
+puts that right. Where all shards are in memory they are one table, and nothing of this is needed.
 
 What a visit draws depends on the seed, the epoch and its number alone, so a run that goes on from a checkpoint does
 what the uninterrupted one does. The questions of a step are cut into parts, which run on threads and are summed in
@@ -37,6 +37,7 @@ import torch
 
 from graphkit.embedding.buckets import BLOCK, Buckets
 from graphkit.embedding.config import EmbedConfig, RelationConfig
+from graphkit.embedding.elsewhere import Elsewhere
 from graphkit.embedding.features import FeatureEncoders, Features
 from graphkit.embedding.partition import Partition, Visit, visits
 from graphkit.embedding.questions import Batch, Grouped, KnownAnswers, pooled
@@ -97,9 +98,17 @@ class EdgeTrainer:
             name: Scoring(name, config.comparator, config.loss, margin, config.n3, config.l2) for name in self.tables
         }
         self.epoch = self.visit = 0
+        plan = visits(config.partitions, config.slots)
+        self._visits = len(plan)
         self._buckets: Buckets | None = None
         self._grouped: list[tuple[str, Grouped]] | None = None
         self._known: KnownAnswers | None = None
+        self.elsewhere: Elsewhere | None = None
+        if config.partitions > config.slots:
+            sizes = np.diff(self.buckets.offsets).reshape(config.partitions, -1)
+            classes, drawn = self.relations.classes, (config.batch_size, config.frequent_negatives)
+            self.elsewhere = Elsewhere(self.partition, classes, config.dimension, sizes, *drawn)
+            self.elsewhere.plan(plan)
         checkpoint = self.store.load(later=is_shard) if self.store else None
         if checkpoint is not None:
             self._restore(checkpoint.state, checkpoint.shards, checkpoint.folder)
@@ -138,6 +147,8 @@ class EdgeTrainer:
         """The visits of an epoch that are left; the mean loss of a question in them."""
         count = len(self.graph.train)
         plan = visits(self.config.partitions, self.config.slots, start=self.epoch)
+        if self.elsewhere is not None:
+            self.elsewhere.plan(plan)
         before = sum(len(section) for visit in plan[: self.visit] for section, _, _ in self._sections(visit))
         loss = done = 0.0  # of this epoch, since it began or was gone on with
         while True:
@@ -190,7 +201,8 @@ class EdgeTrainer:
         if config.filtered and self._known is None:
             self._known = KnownAnswers(self.buckets.edges, len(self.graph.relations), self.partition.capacity)
         sections = list(self._sections(visit))
-        size = config.batch_size * len(visit.shards)  # so that there are as many questions of each kind in a step
+        # Questions given entities of different shards have different pools: as many of each as in one table.
+        size = config.batch_size * (1 if self.elsewhere is None else len(visit.shards))
         rounds = -(-sum(len(section) for section, _, _ in sections) // BLOCK)
         for part in range(rounds):
             rows, weights = self._load(sections, part, rounds)
@@ -199,6 +211,9 @@ class EdgeTrainer:
                 mine = np.flatnonzero(self.relations.class_of[rows[:, 1]] == number)
                 mine = generator.permutation(mine)
                 blocks.append((rows[mine], weights[mine]))
+                if self.elsewhere is not None:
+                    now = self._vectors if part == 0 else None
+                    self.elsewhere.look(number, blocks[-1][0], visit, now, generator)
             steps = [(n, start) for n, (mine, _) in enumerate(blocks) for start in range(0, len(mine), size)]
             # Where there are several classes, their steps are mixed.
             for step in generator.permutation(len(steps)) if len(blocks) > 1 else range(len(steps)):
@@ -264,7 +279,7 @@ class EdgeTrainer:
         """The questions of a class's edges, tails and then heads, those given an entity of the same slot together."""
         mine, relations = self.relations.classes[number], len(self.graph.relations)
         row, half = self.relations.row_of[edges[:, 1]], self.tables[mine.operator].half
-        slots = len(self.shards.held)
+        slots = 1 if self.elsewhere is None else len(self.shards.held)
         for side, given, answer, kind in ((0, 0, 2, mine.tail), (1, 2, 0, mine.head)):
             of_slot = edges[:, given] // self.partition.capacity
             for slot in range(slots):
@@ -272,41 +287,60 @@ class EdgeTrainer:
                 here, asked = edges[some], row[some] + side * half
                 if not len(here):
                     continue
-                drawn = [self._uniform(slot, kind, mine.negatives, generator)]
+                uniform = self._shares(slot, kind, mine.negatives)
+                drawn = [self._uniform(kind, uniform, generator)]
                 if self.config.frequent_negatives:
-                    drawn.append(self._frequent(slot, block, given, answer, generator))
+                    drawn.append(self._frequent(slot if slots > 1 else None, block, given, answer, generator))
                 if self.config.given_negatives and mine.head == mine.tail:
                     drawn.append(here[:, given])
                 known = None
                 if self._known is not None:
                     known = self._known.of(here[:, given], here[:, 1] + side * relations)
-                yield pooled(here[:, given], asked, here[:, answer], weights[some], np.concatenate(drawn), known)
+                batch = pooled(here[:, given], asked, here[:, answer], weights[some], np.concatenate(drawn), known)
+                if self.elsewhere is not None:
+                    batch = self.elsewhere.judge(batch, number, side, slot, uniform, generator)
+                yield batch
 
-    def _uniform(self, slot: int, kind: int, count: int, generator: np.random.Generator) -> np.ndarray:
-        """Rows of a type for questions that are given an entity of a slot; see the file's docstring."""
-        capacity, held = self.partition.capacity, self.shards.held
-        others = [other for other in range(len(held)) if other != slot]
-        own = count if not others else round(count / self.partition.shards)
-        shares = [(slot, own)]
+    def _shares(self, slot: int, kind: int, count: int) -> dict[int, int]:
+        """Slot -> how many negatives of a type to draw from it, for questions that are given an entity of `slot`."""
+        rows = [len(self.partition.rows_of(kind, shard)) for shard in self.shards.held]
+        if self.elsewhere is None:  # all that there are
+            bounds = np.round(np.cumsum(rows) * (count / max(sum(rows), 1))).astype(int)
+            return dict(enumerate(np.diff(bounds, prepend=0).tolist()))
+        shares = {slot: round(count / self.partition.shards) if rows[slot] else 0}
+        left, others = count - shares[slot], [s for s, n in enumerate(rows) if n and s != slot]
         for i, other in enumerate(others):
-            shares.append((other, (count - own) * (i + 1) // len(others) - (count - own) * i // len(others)))
-        drawn = []
-        for place, share in shares:
-            rows = self.partition.rows_of(kind, held[place])
-            if len(rows):
-                drawn.append(place * capacity + generator.integers(rows.start, rows.stop, size=share))
+            shares[other] = left * (i + 1) // len(others) - left * i // len(others)
+        return shares
+
+    def _uniform(self, kind: int, shares: Mapping[int, int], generator: np.random.Generator) -> np.ndarray:
+        """Rows of a type, so many of each slot."""
+        drawn = [np.zeros(0, np.int64)]
+        for slot, share in shares.items():
+            rows = self.partition.rows_of(kind, self.shards.held[slot])
+            if share:
+                start = slot * self.partition.capacity
+                drawn.append(start + generator.integers(rows.start, rows.stop, size=share))
         return np.concatenate(drawn)
 
     def _frequent(
-        self, slot: int, block: np.ndarray, given: int, answer: int, generator: np.random.Generator
+        self, slot: int | None, block: np.ndarray, given: int, answer: int, generator: np.random.Generator
     ) -> np.ndarray:
-        """Answers of random edges: entities by how often they are one.
+        """Answers of random edges, by default of all: entities by how often they are one.
 
         Twice as many are drawn as are wanted, for some answer questions of another slot.
         """
-        wanted, slots = self.config.frequent_negatives, len(self.shards.held)
-        edges = block[generator.integers(len(block), size=2 * slots * wanted)]
+        wanted = self.config.frequent_negatives
+        if slot is None:
+            return block[generator.integers(len(block), size=wanted), answer]
+        edges = block[generator.integers(len(block), size=2 * len(self.shards.held) * wanted)]
         return edges[edges[:, given] // self.partition.capacity == slot, answer][:wanted]
+
+    def _vectors(self, rows: np.ndarray) -> np.ndarray:
+        """(U, D) what rows of the slots' table stand for now."""
+        if self.encoders is not None:
+            return self.encoders.vectors(self.shards, rows)
+        return self.shards.table.weight[rows]
 
     def _step(self, operator: str, batch: Batch, map_parts: Callable[..., Iterable[Any]]) -> float:
         if self.encoders is not None:
@@ -327,11 +361,11 @@ class EdgeTrainer:
     def _save(self, soon: tuple[int, ...]) -> None:
         if self.store is None:
             return
-        total = len(visits(self.config.partitions, self.config.slots))
         state = {"epoch": self.epoch, "visit": self.visit, "graph": self._digest}
         tables = {f"relations_{name}": Shard(table._asdict()) for name, table in self.tables.items()}
         tables |= self.encoders.shards() if self.encoders else {}
-        self.shards.save(self.epoch * total + self.visit, state, tables, soon)
+        tables |= {"elsewhere": self.elsewhere.shard()} if self.elsewhere else {}
+        self.shards.save(self.epoch * self._visits + self.visit, state, tables, soon)
 
     @functools.cached_property
     def _digest(self) -> str:
@@ -355,6 +389,8 @@ class EdgeTrainer:
         self.tables = {name: RelationTable(**shards[f"relations_{name}"]) for name in self.tables}
         if self.encoders is not None:
             self.encoders.restore(shards)
+        if self.elsewhere is not None:
+            self.elsewhere.restore(shards["elsewhere"])
         self.epoch, self.visit = state["epoch"], state["visit"]
         self.shards.restore(state["versions"])
 

@@ -8,7 +8,8 @@ product.
 Distances are expanded, |q - c|² = |q|² - 2 q·c + |c|², so nothing of size B x K x D is ever made.
 
 Axes: B questions, K candidates, D numbers. `forward(q (B, D), c (K, D)) -> s (B, K)`, and
-`backward(q, c, s, ds (B, K)) -> (dq (B, D), dc (K, D))`, which may overwrite ds.
+`backward(q, c, s, ds (B, K), side) -> (dq (B, D), dc (K, D))`, which may overwrite ds, and of which only one is there
+where `side` is Q or C.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import torch
 from torch.nn.functional import normalize
 
 Matrix = torch.Tensor
+BOTH, Q, C = "both", "questions", "candidates"
 EDGE = 1e-5  # of the unit ball: how near vectors come to it (Nickel & Kiela, eq. 5)
 NEAR = 1e-6  # arcosh(1 + this) = .0014 is the least hyperbolic distance: below it is rounding
 TINY = 1e-9  # under the root of a distance: its gradient at zero is finite
@@ -33,7 +35,7 @@ class Comparator(NamedTuple):
     """
 
     forward: Callable[[Matrix, Matrix], Matrix]
-    backward: Callable[[Matrix, Matrix, Matrix, Matrix], tuple[Matrix, Matrix]]
+    backward: Callable[..., tuple[Matrix, Matrix]]
     ball: bool = False
 
 
@@ -41,8 +43,8 @@ def _dot(q: Matrix, c: Matrix) -> Matrix:
     return q @ c.T
 
 
-def _dot_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix) -> tuple[Matrix, Matrix]:
-    return ds @ c, ds.T @ q
+def _dot_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix, side: str = BOTH) -> tuple[Matrix, Matrix]:
+    return q if side == C else ds @ c, c if side == Q else ds.T @ q
 
 
 def _cos(q: Matrix, c: Matrix) -> Matrix:
@@ -50,11 +52,13 @@ def _cos(q: Matrix, c: Matrix) -> Matrix:
     return normalize(q, dim=1) @ normalize(c, dim=1).T
 
 
-def _cos_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix) -> tuple[Matrix, Matrix]:
+def _cos_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix, side: str = BOTH) -> tuple[Matrix, Matrix]:
     unit_q, unit_c = normalize(q, dim=1), normalize(c, dim=1)
-    along = ds * s
-    dq = (ds @ unit_c - along.sum(1, keepdim=True) * unit_q) / q.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    dc = (ds.T @ unit_q - along.sum(0)[:, None] * unit_c) / c.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    along, dq, dc = ds * s, q, c
+    if side != C:
+        dq = (ds @ unit_c - along.sum(1, keepdim=True) * unit_q) / q.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    if side != Q:
+        dc = (ds.T @ unit_q - along.sum(0)[:, None] * unit_c) / c.norm(dim=1, keepdim=True).clamp_min(1e-12)
     return dq, dc
 
 
@@ -64,10 +68,13 @@ def _squared_l2(q: Matrix, c: Matrix) -> Matrix:
     return torch.addmm(squares, q, c.T, beta=-1.0, alpha=2.0).clamp_max(0.0)
 
 
-def _squared_l2_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix) -> tuple[Matrix, Matrix]:
+def _squared_l2_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix, side: str = BOTH) -> tuple[Matrix, Matrix]:
     # Where the clamp is at work q and c are the same but for rounding, and so is what it would hide.
-    dq = torch.addmm(ds.sum(1, keepdim=True) * q, ds, c, beta=-2.0, alpha=2.0)
-    dc = torch.addmm(ds.sum(0)[:, None] * c, ds.T, q, beta=-2.0, alpha=2.0)
+    dq, dc = q, c
+    if side != C:
+        dq = torch.addmm(ds.sum(1, keepdim=True) * q, ds, c, beta=-2.0, alpha=2.0)
+    if side != Q:
+        dc = torch.addmm(ds.sum(0)[:, None] * c, ds.T, q, beta=-2.0, alpha=2.0)
     return dq, dc
 
 
@@ -75,8 +82,8 @@ def _l2(q: Matrix, c: Matrix) -> Matrix:
     return -(TINY - _squared_l2(q, c)).sqrt()
 
 
-def _l2_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix) -> tuple[Matrix, Matrix]:
-    return _squared_l2_backward(q, c, s, ds.div_(s).mul_(-0.5))  # s = -sqrt(TINY - z): ds/dz = -1 / (2 s)
+def _l2_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix, side: str = BOTH) -> tuple[Matrix, Matrix]:
+    return _squared_l2_backward(q, c, s, ds.div_(s).mul_(-0.5), side)  # s = -sqrt(TINY - z): ds/dz = -1 / (2 s)
 
 
 def _margins(x: Matrix) -> Matrix:
@@ -90,16 +97,18 @@ def _poincare(q: Matrix, c: Matrix) -> Matrix:
     return -torch.log1p(z + (z * (z + 2.0)).sqrt())  # arcosh(1 + z)
 
 
-def _poincare_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix) -> tuple[Matrix, Matrix]:
+def _poincare_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix, side: str = BOTH) -> tuple[Matrix, Matrix]:
     of_q, of_c, squares = _margins(q), _margins(c), -_squared_l2(q, c)
     z = 2.0 * squares / (of_q * of_c.T)
     # d arcosh(1 + z) / dz = 1 / sqrt(z (z + 2)); who is that near has no direction to go, but rounding's.
     of_z = torch.where(z > NEAR, -ds / (z * (z + 2.0)).clamp_min(NEAR).sqrt(), 0.0)
     of_squares = 2.0 * of_z / (of_q * of_c.T)
-    dq, dc = _squared_l2_backward(q, c, s, -of_squares)
+    dq, dc = _squared_l2_backward(q, c, s, -of_squares, side)
     # By the margins: z is inversely as each, and a margin's own derivative is -2 x.
-    dq += 2.0 * q * ((of_z * z).sum(1, keepdim=True) / of_q)
-    dc += 2.0 * c * ((of_z * z).sum(0)[:, None] / of_c)
+    if side != C:
+        dq += 2.0 * q * ((of_z * z).sum(1, keepdim=True) / of_q)
+    if side != Q:
+        dc += 2.0 * c * ((of_z * z).sum(0)[:, None] / of_c)
     return dq, dc
 
 

@@ -23,6 +23,23 @@ import torch
 from torch.nn.functional import softplus
 
 
+class Still(NamedTuple):
+    """What judges questions whose candidates are no fair sample of all; see `neuralcore.scoring.apart`.
+
+    Attributes:
+        vectors: (M, D) float32, of entities from everywhere. times: (K,) float32, how many times a candidate moves.
+        hidden: (question, place in vectors), int64, of those that are the answer itself, by questions.
+    """
+
+    vectors: torch.Tensor
+    times: torch.Tensor
+    hidden: tuple[torch.Tensor, torch.Tensor]
+
+    def each(self, convert: Callable[[Any], torch.Tensor]) -> Still:
+        """The same with every array converted."""
+        return Still(convert(self.vectors), convert(self.times), (convert(self.hidden[0]), convert(self.hidden[1])))
+
+
 class Answers(NamedTuple):
     """What is right, in a block of scores.
 
@@ -30,12 +47,14 @@ class Answers(NamedTuple):
         question, column: (A,) int64, where each answer's score stands. weight: (A,) float32.
         known: None, or where filtered (question, column) of every known answer, those above among them: int64, each
             entry once.
+        still: None, or what judges the questions, each of which has one answer then.
     """
 
     question: torch.Tensor
     column: torch.Tensor
     weight: torch.Tensor
     known: tuple[torch.Tensor, torch.Tensor] | None = None
+    still: Still | None = None
 
     def alone(self, questions: int) -> Answers:
         """The same; where each of B questions has one answer, it is known: nothing has to be subtracted then."""
@@ -46,7 +65,8 @@ class Answers(NamedTuple):
     def each(self, convert: Callable[[Any], torch.Tensor]) -> Answers:
         """The same with every array converted."""
         known = None if self.known is None else (convert(self.known[0]), convert(self.known[1]))
-        return Answers(convert(self.question), convert(self.column), convert(self.weight), known)
+        still = None if self.still is None else self.still.each(convert)
+        return Answers(convert(self.question), convert(self.column), convert(self.weight), known, still)
 
 
 Scores = torch.Tensor

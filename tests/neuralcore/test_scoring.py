@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from neuralcore.scoring.comparators import COMPARATORS, into_ball
+from neuralcore.scoring.apart import LOSSES_APART
+from neuralcore.scoring.comparators import COMPARATORS, C, Q, into_ball
 from neuralcore.scoring.losses import LOSSES, Answers
 from neuralcore.scoring.operators import OPERATORS, regulariser, regulariser_gradient
 
@@ -116,6 +117,9 @@ def test_comparators_derivatives(name: str) -> None:
     found = COMPARATORS[name].backward(q.detach(), c.detach(), scores.detach(), ds.clone())
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other)
+    for i, side in enumerate((Q, C)):
+        found = COMPARATORS[name].backward(q.detach(), c.detach(), scores.detach(), ds.clone(), side)
+        torch.testing.assert_close(found[i], expected[i])
 
 
 def one_answer(scores: torch.Tensor, columns: list[int]) -> Answers:
@@ -187,3 +191,40 @@ def test_a_question_without_negatives_learns_nothing_from_them(name: str) -> Non
     expected = math.log(1 + math.exp(-0.5)) if name == "logistic" else 0.0
     assert float(losses) == pytest.approx(expected)
     assert float(gradient) == pytest.approx(-1 / (1 + math.exp(0.5)) if name == "logistic" else 0.0)
+
+
+def test_losses_by_still_candidates_by_hand() -> None:
+    """One still candidate judges; of three that move the first is the answer, the last does so twice."""
+    e = math.exp
+    still, own, moving = torch.tensor([[0.5]]), torch.tensor([2.0]), torch.tensor([[2.0, 0.0, 3.0]])
+    rest = (torch.tensor([0]), torch.tensor([3.0]), torch.tensor([1.0, 1.0, 2.0]))
+    z = math.log(e(2) + e(0.5))
+    found = LOSSES_APART["softmax"].backward(still.clone(), own, moving.clone(), *rest, 0.0)
+    share = 3 * e(0.5 - z)
+    assert [float(part) for part in found[:3]] == pytest.approx([3 * (z - 2), share, -share], rel=1e-5)
+    assert found[3][0].tolist() == pytest.approx([0.0, 3 / (1 + e(z)), 6 / (1 + e(z - 3))], rel=1e-5)
+    found = LOSSES_APART["ranking"].backward(still.clone(), own, moving.clone(), *rest, 1.0)
+    assert [float(part) for part in found[:3]] == [0.0, 0.0, 0.0]
+    assert found[3][0].tolist() == [0.0, 0.0, 6.0]
+
+
+@pytest.mark.parametrize("name", LOSSES_APART)
+def test_losses_by_still_candidates_derivatives(name: str) -> None:
+    generator = torch.Generator().manual_seed(3)
+    still, moving = (torch.randn(4, n, generator=generator, dtype=torch.float64) for n in (3, 6))
+    still[1, 2] = -torch.inf  # which is the answer itself
+    column, (weight, times) = (
+        torch.tensor([2, 0, 5, 2]),
+        (torch.rand(n, generator=generator).double() for n in (4, 6)),
+    )
+    own = moving.gather(1, column[:, None])[:, 0]
+    scores = [part.clone().requires_grad_() for part in (still, own, moving)]
+    losses, potential = LOSSES_APART[name].forward(*scores, column, weight, times, 0.7)
+    expected = torch.autograd.grad(losses.sum() + potential.sum(), scores)
+    found, *gradients = LOSSES_APART[name].backward(still, own, moving, column, weight, times, 0.7)
+    torch.testing.assert_close(found, losses.detach())
+    for one, other in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(one, other)
+    extreme = torch.tensor([[1e9, -1e9]]), torch.tensor([-1e9]), torch.tensor([[-1e9, 1e9, 0.0]])
+    for part in LOSSES_APART[name].backward(*extreme, torch.tensor([0]), torch.ones(1), torch.ones(3), 1.0):
+        assert part.isfinite().all()

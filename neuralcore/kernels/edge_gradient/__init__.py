@@ -99,10 +99,15 @@ def edge_gradient(
 
 def match_edges(entities: Any, relations: Any, given: Any, asked: Any, candidates: Any, answers: Answers) -> None:
     """Raise a ValueError for a shape that does not fit."""
-    match_shape(entities, -1, -1, name="entities")
+    _, dimension = match_shape(entities, -1, -1, name="entities")
     match_shape(relations, -1, -1, name="relations")
     match_shape(asked, *match_shape(given, -1, name="given"), name="asked")
     if candidates is not None:
         match_shape(candidates, -1, name="candidates")
     match_shape(answers.column, *match_shape(answers.question, -1, name="answers.question"), name="answers.column")
     match_shape(answers.weight, answers.question.shape[0], name="answers.weight")
+    if answers.still is not None:
+        match_shape(answers.still.vectors, -1, dimension, name="answers.still.vectors")
+        match_shape(answers.still.times, (entities if candidates is None else candidates).shape[0], name="times")
+        if answers.known is not None or answers.question.shape[0] != given.shape[0]:
+            raise ValueError("a question that is judged by still candidates has one answer, and none known")

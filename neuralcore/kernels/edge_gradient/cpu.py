@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from neuralcore.kernels.edge_gradient import EdgeGradient, Scoring
-from neuralcore.scoring.comparators import COMPARATORS
-from neuralcore.scoring.losses import LOSSES, Answers
+from neuralcore.scoring.apart import LOSSES_APART
+from neuralcore.scoring.comparators import COMPARATORS, C, Q
+from neuralcore.scoring.losses import LOSSES, Answers, Still
 from neuralcore.scoring.operators import OPERATORS, regulariser_gradient
 
-PART = 256  # questions a part: enough work for a thread, and two parts at the usual batch
+PART = 1 << 23  # numbers multiplied in a part, at least: a thread's work of some 200 microseconds
 
 
 class Part(NamedTuple):
@@ -52,7 +53,8 @@ def edge_gradient(
     x, w = torch.from_numpy(entities), torch.from_numpy(relations)
     pool = x if candidates is None else x.index_select(0, torch.from_numpy(candidates))
     answers = answers.each(torch.from_numpy)
-    parts = list(parts_of(torch.from_numpy(given), torch.from_numpy(asked), answers, PART))
+    size = part_size(len(given), len(pool) * x.shape[1])
+    parts = list(parts_of(torch.from_numpy(given), torch.from_numpy(asked), answers, size))
     rows = torch.unique(torch.from_numpy(asked))
     loss, of_given, of_pool, of_relations = 0.0, [], None, torch.zeros(len(rows), w.shape[1])
     # Summed in order, part by part: whichever thread was first.
@@ -74,17 +76,28 @@ def edge_gradient(
     return EdgeGradient(loss, took_part.numpy(), gradient.numpy(), rows.numpy(), of_relations.numpy())
 
 
+def part_size(questions: int, products: int) -> int:
+    """How many questions are a part, of so many multiplications each: 128 to 256, and parts alike."""
+    most = 128 if 128 * products >= PART else 256
+    return -(-questions // max(round(questions / most), 1))
+
+
 def parts_of(given: torch.Tensor, asked: torch.Tensor, answers: Answers, size: int) -> Iterator[Part]:
     """The questions cut into parts of a size."""
     bounds = torch.arange(0, len(given) + size, size, device=given.device)
     cuts = torch.searchsorted(answers.question, bounds).tolist()
     known_cuts = cuts if answers.known is None else torch.searchsorted(answers.known[0], bounds).tolist()
+    hidden_cuts = cuts if answers.still is None else torch.searchsorted(answers.still.hidden[0], bounds).tolist()
     for i, start in enumerate(range(0, len(given), size)):
         mine, known = slice(cuts[i], cuts[i + 1]), answers.known
         if known is not None:
             left = slice(known_cuts[i], known_cuts[i + 1])
             known = known[0][left] - start, known[1][left]
-        local = Answers(answers.question[mine] - start, answers.column[mine], answers.weight[mine], known)
+        still = answers.still
+        if still is not None:
+            left = slice(hidden_cuts[i], hidden_cuts[i + 1])
+            still = still._replace(hidden=(still.hidden[0][left] - start, still.hidden[1][left]))
+        local = Answers(answers.question[mine] - start, answers.column[mine], answers.weight[mine], known, still)
         yield Part(given[start : start + size], asked[start : start + size], local)
 
 
@@ -94,10 +107,13 @@ def gradients(x: torch.Tensor, w: torch.Tensor, pool: torch.Tensor, part: Part, 
     relations, asked = torch.unique(part.asked, return_inverse=True)
     given, weights = x.index_select(0, part.given), w.index_select(0, relations)
     query = operator.forward(given, weights, asked)
-    scores = comparator.forward(query, pool)
-    kept = scores if scoring.comparator == "dot" else scores.clone()  # whose backward pass needs no scores
-    losses, of_scores = LOSSES[scoring.loss].backward(scores, part.answers, scoring.margin)
-    of_query, of_pool = comparator.backward(query, pool, kept, of_scores)
+    if part.answers.still is None:
+        scores = comparator.forward(query, pool)
+        kept = scores if scoring.comparator == "dot" else scores.clone()  # whose backward pass needs no scores
+        losses, of_scores = LOSSES[scoring.loss].backward(scores, part.answers, scoring.margin)
+        of_query, of_pool = comparator.backward(query, pool, kept, of_scores)
+    else:
+        losses, of_query, of_pool = _apart(query, pool, part.answers, part.answers.still, scoring)
     of_given, of_weights = operator.backward(given, weights, asked, of_query)
     if scoring.n3 or scoring.l2:
         times = torch.zeros(len(given), device=given.device).index_add_(0, part.answers.question, part.answers.weight)
@@ -106,6 +122,28 @@ def gradients(x: torch.Tensor, w: torch.Tensor, pool: torch.Tensor, part: Part, 
             times = torch.zeros(len(relations), device=given.device).index_add_(0, asked, times)
             of_weights += times[:, None] * regulariser_gradient(weights, operator.complex, scoring.n3, scoring.l2)
     return Gradients(float(losses.sum()), of_given, of_pool, relations, of_weights)
+
+
+def _apart(
+    query: torch.Tensor, pool: torch.Tensor, answers: Answers, still: Still, scoring: Scoring
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The losses (B,) and the gradients of the queries, by still candidates and the answer, and of the pool."""
+    comparator, column = COMPARATORS[scoring.comparator], answers.column[:, None]
+    of_others, of_moving = comparator.forward(query, still.vectors), comparator.forward(query, pool)
+    kept = (of_others, of_moving) if scoring.comparator == "dot" else (of_others.clone(), of_moving.clone())
+    own = of_moving.gather(1, column)[:, 0]
+    of_others.index_put_(still.hidden, of_others.new_tensor(-torch.inf))
+    losses, ds_still, ds_own, ds = LOSSES_APART[scoring.loss].backward(
+        of_others, own, of_moving, answers.column, answers.weight, still.times, scoring.margin
+    )
+    by_still, _ = comparator.backward(query, still.vectors, kept[0], ds_still, Q)
+    if scoring.comparator == "dot":
+        by_answer = ds_own[:, None] * pool.index_select(0, answers.column)
+    else:
+        alone = torch.zeros_like(ds).scatter_(1, column, ds_own[:, None])
+        by_answer, _ = comparator.backward(query, pool, kept[1], alone, Q)
+    _, of_pool = comparator.backward(query, pool, kept[1], ds.scatter_(1, column, ds_own[:, None]), C)
+    return losses, by_still + by_answer, of_pool
 
 
 def regularise_answers(of_pool: torch.Tensor, pool: torch.Tensor, answers: Answers, scoring: Scoring) -> None:

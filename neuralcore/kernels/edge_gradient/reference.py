@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from neuralcore.kernels.edge_gradient import EdgeGradient, Scoring
+from neuralcore.scoring.apart import LOSSES_APART
 from neuralcore.scoring.comparators import COMPARATORS
 from neuralcore.scoring.losses import LOSSES, Answers
 from neuralcore.scoring.operators import OPERATORS, regulariser
@@ -32,9 +33,17 @@ def edge_gradient(
     answers = answers.each(torch.as_tensor)
 
     query = operator.forward(x[given_rows], w, asked_rows)
-    scores = COMPARATORS[scoring.comparator].forward(query, x[pool])
-    loss = LOSSES[scoring.loss].forward(scores, answers, scoring.margin).sum()
+    compare = COMPARATORS[scoring.comparator].forward
     regular = torch.zeros(())
+    if answers.still is None:
+        loss = LOSSES[scoring.loss].forward(compare(query, x[pool]), answers, scoring.margin).sum()
+    else:
+        still, column = answers.still, answers.column
+        own = compare(query, x[pool]).gather(1, column[:, None])[:, 0]
+        judged = compare(query, still.vectors).index_put(still.hidden, torch.tensor(-torch.inf))
+        moving, rest = compare(query.detach(), x[pool]), (column, answers.weight, still.times, scoring.margin)
+        losses, potential = LOSSES_APART[scoring.loss].forward(judged, own, moving, *rest)
+        loss, regular = losses.sum(), potential.sum()
     for vectors, complex_numbers in (
         (x[given_rows][answers.question], operator.complex),
         (x[pool[answers.column]], operator.complex),

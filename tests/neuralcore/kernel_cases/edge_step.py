@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from neuralcore.kernels.edge_step import Scoring
-from neuralcore.scoring.losses import Answers
+from neuralcore.scoring.losses import Answers, Still
 from neuralcore.scoring.operators import OPERATORS
 
 OP = "edge_step"
-# (N, D, B, K or 0 for all, operator, comparator, loss, filtered)
+# (N, D, B, K or 0 for all, operator, comparator, loss, filtered or how many candidates are still)
 SIZES = [
     (9, 4, 3, 5, "complex_diagonal", "dot", "softmax", False),
     (40, 6, 17, 20, "complex_diagonal", "dot", "softmax", True),
@@ -25,6 +25,12 @@ SIZES = [
     (20, 5, 1, 1, "identity", "cos", "softmax", True),
     (40, 5, 30, 25, "identity", "poincare", "softmax", False),
     (30, 3, 20, 0, "identity", "poincare", "ranking", False),
+    (60, 6, 17, 20, "complex_diagonal", "dot", "softmax", 13),
+    (700, 9, 300, 90, "identity", "dot", "softmax", 41),
+    (40, 5, 11, 1, "diagonal", "cos", "logistic", 7),
+    (40, 6, 11, 30, "translation", "l2", "ranking", 25),
+    (40, 6, 11, 30, "translation", "squared_l2", "softmax", 1),
+    (40, 5, 11, 30, "identity", "poincare", "softmax", 9),
 ]
 TOLERANCE = {"rtol": 2e-3, "atol": 2e-5}  # float32; the first Adagrad step divides by the gradient's own size
 
@@ -42,12 +48,22 @@ def make_case(size: Any, rng: np.random.Generator) -> tuple[tuple[Any, ...], dic
     pool = rng.permutation(count)[:candidates] if candidates else None
     columns = candidates or count
     # One to three different answers a question, and where filtered one more that is known.
-    chosen = [rng.permutation(columns)[: rng.integers(1, 4)] for _ in range(questions)]
-    asked_for = [c[: max(1, len(c) - 1)] for c in chosen] if filtered else chosen
+    most = 1 if type(filtered) is int else 3
+    chosen = [rng.permutation(columns)[: rng.integers(1, most + 1)] for _ in range(questions)]
+    asked_for = [c[: max(1, len(c) - 1)] for c in chosen] if filtered is True else chosen
     question = np.repeat(np.arange(questions), [len(c) for c in asked_for])
-    known = (np.repeat(np.arange(questions), [len(c) for c in chosen]), np.concatenate(chosen)) if filtered else None
+    known = (
+        (np.repeat(np.arange(questions), [len(c) for c in chosen]), np.concatenate(chosen))
+        if filtered is True
+        else None
+    )
     weight = rng.uniform(0.5, 2.0, len(question)).astype(np.float32)
-    answers = Answers(question, np.concatenate(asked_for), weight, known)  # type: ignore[arg-type]
+    still = None
+    if most == 1:
+        hidden = (np.array([0, questions - 1]), np.array([0, filtered - 1]))
+        copies = entities[rng.permutation(count)[:filtered]] * np.float32(0.9)
+        still = Still(copies, rng.uniform(0.5, 2.0, candidates).astype(np.float32), hidden)  # type: ignore[arg-type]
+    answers = Answers(question, np.concatenate(asked_for), weight, known, still)  # type: ignore[arg-type]
     args = (
         entities,
         rng.uniform(0.5, 1.0, count).astype(np.float32),
