@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 EXIT_USER_ERROR = 2
+COMPARED = 10_000  # names that are compared letter by letter, which takes a few tenths of a second
+SHOWN = 20  # names in a message
 
 
 class UserError(Exception):
@@ -18,10 +21,21 @@ class UserError(Exception):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The tail of an "unknown name" message: ``did you mean 'epsilon'? known: alpha, beta, epsilon``."""
-    names = sorted(map(str, known))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    shown = ", ".join(names[:20]) + (f", … ({len(names)} in all)" if len(names) > 20 else "")
+    """The tail of an "unknown name" message: ``did you mean 'epsilon'? known: alpha, beta, epsilon``.
+
+    Of many names, as those of a graph's entities, only the likeliest are compared letter by letter, and the first few
+    are shown rather than the first by the alphabet: sorting and comparing millions takes minutes.
+    """
+    many: Any = known if isinstance(known, Sequence) else list(known)
+    if len(many) > COMPARED:
+        from neuralcore.similar_names import most_alike
+
+        names, first = most_alike(name, many, COMPARED // 10), [str(many[i]) for i in range(SHOWN)]
+    else:
+        names = sorted(map(str, many))
+        first = names[:SHOWN]
+    close = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.5)
+    shown = ", ".join(first) + (f", … ({len(many)} in all)" if len(many) > SHOWN else "")
     return (f"did you mean {close[0]!r}? " if close else "") + f"known: {shown}"
 
 

@@ -10,6 +10,8 @@ written under another name beside and renamed when it is whole.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import glob
 import os
 import secrets
 import shutil
@@ -75,15 +77,26 @@ def load(path: Path) -> np.ndarray:
 def new_folder(folder: Path) -> Iterator[Path]:
     """A folder to write into, which gets its name at the end; if anything fails there is no trace of it.
 
+    What a killed process left of an earlier try is removed. A folder that is being written is locked by its process,
+    and the lock dies with that.
+
     Raises:
         UserError: there is something already, or it cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is there already: name another folder, or remove it first")
     made = [path for path in folder.parents if not path.exists()]
-    beside = folder.parent / f"{folder.name}.new_{secrets.token_hex(4)}"
+    beside, lock = folder.parent / f"{folder.name}.new_{secrets.token_hex(4)}", None
     try:
-        beside.mkdir(parents=True)
+        for left in folder.parent.glob(f"{glob.escape(folder.name)}.new_{'[0-9a-f]' * 8}"):
+            unused = _locked(left)
+            if unused is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(unused)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        while lock is None:  # another process may take a folder for an old one before it is locked
+            beside.mkdir(exist_ok=True)
+            lock = _locked(beside)
         yield beside
         os.replace(beside, folder)
         sync(folder.parent)
@@ -95,6 +108,25 @@ def new_folder(folder: Path) -> Iterator[Path]:
         if isinstance(error, OSError):
             raise UserError(f"{folder} could not be written ({error.strerror or error}); free some space?") from None
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """The descriptor that holds a folder's lock; None if a process has it, or the folder has gone."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_ino == folder.stat().st_ino:
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None
 
 
 def seal(folder: Path, details: Mapping[str, Any]) -> None:

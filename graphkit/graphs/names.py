@@ -66,6 +66,12 @@ class Names(Sequence[str]):
             data, ends = self.data[ends[0] : ends[-1]].tobytes(), (ends - ends[0]).tolist()
             yield from (data[begin:end].decode() for begin, end in itertools.pairwise(ends))
 
+    def encoded(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Blocks of `size` names as bytes and (B + 1,) offsets into them, for `neuralcore.similar_names`."""
+        for start in range(0, len(self), size):
+            ends = self.offsets[start : start + size + 1]
+            yield self.data[ends[0] : ends[-1]], ends - ends[0]
+
     def numbers(self, names: Sequence[str]) -> np.ndarray:
         """(B,) int32: where each of B names stands first, -1 for one that is not here."""
         if self._table is None:

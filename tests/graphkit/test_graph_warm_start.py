@@ -177,3 +177,16 @@ def test_the_command(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     ]:
         assert main(words) == 2
         assert message in capfd.readouterr().err
+
+
+def test_what_is_frozen_stays_outside_the_ball_and_at_minus_zero(tmp_path: Path) -> None:
+    old = GraphEmbedding(ring(12), SMALL, seed=1).fit()
+    old.matrix *= 10.0 / np.abs(old.matrix).max()
+    old.matrix[1] = -0.0
+    old.save(tmp_path)
+    new = GraphEmbedding(ring(12), SMALL, seed=2, operator="identity", comparator="poincare")
+    new.fit(start=tmp_path, freeze=[f"n{i}" for i in range(6)])
+    frozen, others = ([f"n{i}" for i in some] for some in (range(6), range(6, 12)))
+    assert np.linalg.norm(rows_of(old, frozen), axis=1).max() > 1.0
+    assert rows_of(new, frozen).tobytes() == rows_of(old, frozen).tobytes()
+    assert np.linalg.norm(rows_of(new, others), axis=1).max() < 1.0

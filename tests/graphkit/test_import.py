@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,8 +21,10 @@ from graphkit.cli import main
 from graphkit.embedding.embedding import GraphEmbedding
 from graphkit.graphs.graph import Graph
 from graphkit.graphs.importers import import_graph
+from graphkit.graphs.names import Names
 from graphkit.graphs.repeats import repeats
-from neuralcore.errors import UserError
+from neuralcore import errors
+from neuralcore.errors import UserError, nearest
 
 Named = list[tuple[str, str, str]]
 
@@ -266,3 +271,64 @@ def test_mistakes_are_told_and_leave_nothing(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "g" / "train.npy").write_bytes(data[:-1] + b"\1")
     with pytest.raises(UserError, match="is damaged"):
         Graph.read(tmp_path / "g")
+
+
+def test_nearest_of_many_names_is_difflib_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    letters = np.array(list("abcdefghijkæø_0123"))
+    names = [
+        "".join(letters[generator.integers(0, len(letters), size=n)]) for n in generator.integers(6, 15, size=900)
+    ]
+    mapped = Names.of(names)
+    slips = ["", "a", "9999999"]
+    for name in names[::30]:
+        at = len(name) // 2
+        slips += [
+            name[:at] + "Z" + name[at + 1 :],
+            name[1:],
+            name + "9",
+            name[: at - 1] + name[at] + name[at - 1] + name[at + 1 :],
+        ]
+    told = {slip: nearest(slip, names) for slip in slips}
+    monkeypatch.setattr(errors, "COMPARED", 800)
+    for slip, message in told.items():
+        guess = message.split("known: ")[0]
+        assert nearest(slip, names).split("known: ")[0] == guess == nearest(slip, mapped).split("known: ")[0]
+    assert "known: " + ", ".join(names[:20]) + ", … (900 in all)" in nearest("none", mapped)
+
+
+@pytest.mark.faults
+def test_kill_9_leaves_nothing_once_it_is_imported_again(tmp_path: Path) -> None:
+    source, out = write_tsv(tmp_path / "edges.tsv", some_edges(3000)), tmp_path / "out"
+    script = (
+        "import sys, time\nfrom graphkit.graphs import import_stage, importers\n"
+        "def wait(self, result, **settings):\n    print('half-way', flush=True)\n    time.sleep(600)\n"
+        "import_stage.Stage.finish = wait\nimporters.import_graph([sys.argv[1]], sys.argv[2])\n"
+    )
+    other = tmp_path / "out.new_cellar"  # whose name only looks like a left one's
+    other.mkdir()
+    halves = [
+        subprocess.Popen([sys.executable, "-c", script, source, out], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    try:
+        for half in halves:
+            assert half.stdout is not None
+            assert half.stdout.readline() == "half-way\n"
+        assert len(list(tmp_path.glob("out.new_*"))) == 3
+        halves[0].kill()
+        halves[0].wait()
+        import_graph([source], out)
+        left = set(tmp_path.glob("out.new_*")) - {other}
+        assert len(left) == 1, "the folder of the import that is still running stays, the killed one's goes"
+        assert list(left.pop().iterdir())
+        halves[1].kill()
+        halves[1].wait()
+        shutil.rmtree(out)
+        import_graph([source], out)
+        assert sorted(tmp_path.iterdir()) == sorted([source, out, other])
+    finally:
+        for half in halves:
+            half.kill()
+            half.communicate()
+    assert named(Graph.read(out)) == some_edges(3000)

@@ -53,7 +53,10 @@ def adagrad(
 
 @contextlib.contextmanager
 def in_ball(x: torch.Tensor, rows: torch.Tensor, gradient: torch.Tensor, scoring: Scoring) -> Iterator[None]:
-    """Around an optimiser's step on some rows of x (a row may be there twice): it becomes Riemannian, if need be."""
+    """Around an optimiser's step on some rows of x (a row may be there twice): it becomes Riemannian, if need be.
+
+    A row that made no step, as a frozen one, stays as it is, even outside the ball.
+    """
     if not COMPARATORS[scoring.comparator].ball:
         yield
         return
@@ -61,4 +64,6 @@ def in_ball(x: torch.Tensor, rows: torch.Tensor, gradient: torch.Tensor, scoring
     scale = ball_scale(before)
     gradient.mul_(scale)
     yield
-    x[rows] = into_ball(before + scale * (x.index_select(0, rows) - before))
+    step = x.index_select(0, rows) - before
+    still = (step == 0.0).all(1, keepdim=True)
+    x[rows] = torch.where(still, before, into_ball(before + scale * step))

@@ -37,7 +37,8 @@ def edge_step(
     row_adagrad(entities, entity_state, stepped, gradient.numpy(), learning_rate, EPSILON)
     if ball:
         step = torch.from_numpy(entities[stepped]) - before
-        entities[stepped] = into_ball(before + ball_scale(before) * step).numpy()
+        moved = into_ball(before + ball_scale(before) * step)
+        entities[stepped] = torch.where((step == 0.0).all(1, keepdim=True), before, moved).numpy()
     rows = found.relation_rows
     relation_state[rows] += found.relations**2
     relations[rows] -= learning_rate * found.relations / (np.sqrt(relation_state[rows]) + EPSILON)

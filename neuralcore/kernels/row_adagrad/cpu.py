@@ -29,6 +29,8 @@ def _step(weight, state, gradients, order, starts, targets, learning_rate, epsil
             squares += total[d] * total[d]
         state[row] += squares / np.float32(dimension)
         scale = np.float32(learning_rate / (math.sqrt(state[row]) + epsilon))
+        if scale == 0.0:  # a frozen row, whose -0.0 would become 0.0
+            continue
         for d in range(dimension):
             weight[row, d] -= scale * total[d]
 
