@@ -111,6 +111,7 @@ def split(pairs: np.ndarray, share: float, generator: np.random.Generator) -> tu
 def ours(train: np.ndarray, held: np.ndarray, shape: tuple[int, int], seed: int, settings: dict[str, Any]) -> Any:
     """The figures of a graph embedding, and its CPU-seconds."""
     from graphkit import Graph, GraphEmbedding
+    from graphkit.embedding.config import RelationConfig
     from graphkit.embedding.recommendation import recommend
 
     def edges(pairs: np.ndarray) -> np.ndarray:
@@ -124,8 +125,10 @@ def ours(train: np.ndarray, held: np.ndarray, shape: tuple[int, int], seed: int,
         types={"user": shape[0], "film": shape[1]},
         sides=[("user", "film")],
     )
+    given: dict[str, Any] = {"operator": "identity", "sides": "both", **settings}
+    relations = {"likes": RelationConfig("user", "film", sides=given.pop("sides"))}
     cpu = time.process_time()
-    embedding = GraphEmbedding(graph, seed=seed, all_negatives=True, **{"operator": "identity", **settings}).fit()
+    embedding = GraphEmbedding(graph, seed=seed, all_negatives=True, relations=relations, **given).fit()
     return recommend(embedding, "likes"), time.process_time() - cpu
 
 

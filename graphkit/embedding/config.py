@@ -37,6 +37,9 @@ class RelationConfig:
     """what its edges count, times their own weights"""
     negatives: int | None = None
     """uniform negatives in a pool; None: the config's"""
+    sides: Literal["both", "tails", "heads"] = "both"
+    """what is asked of its edges, in training and in every figure; "tails": only which tails a head has, as which
+    films a user likes"""
 
     def __post_init__(self) -> None:
         if not 0.0 < self.weight < float("inf"):

@@ -187,6 +187,10 @@ class GraphEmbedding:
         """The entities that could be a relation's tail (`TAILS`) or head."""
         return self.graph.rows_of(self.graph.sides[relation][0 if side == HEADS else 1])
 
+    def asks(self, relation: int, side: int) -> bool:
+        """Whether a relation was trained to tell its tails (`TAILS`) or heads."""
+        return bool(self._classes.is_asked[relation, side])
+
     def predict(
         self,
         head: str | np.ndarray | None = None,
@@ -209,6 +213,13 @@ class GraphEmbedding:
             raise UserError("predict asks for one side: give either head or tail, and the relation")
         side = HEADS if head is None else TAILS
         number = _number(self.graph.relations, relation, "relation")
+        if not self.asks(number, side):
+            asked, other = ("tails", "tail") if side == HEADS else ("heads", "head")
+            wanted = "head" if side == HEADS else "tail"
+            raise UserError(
+                f"{relation!r} was trained with sides = {asked!r} and does not tell {wanted}s: ask for its {asked}, "
+                f"by giving a {wanted} and no {other}"
+            )
         could, are = self.answers(number, side), self.answers(number, HEADS if side == TAILS else TAILS)
         asked = tail if head is None else head
         if isinstance(asked, str):
@@ -255,7 +266,7 @@ class GraphEmbedding:
         if split not in graph.edges:
             raise UserError(f"the graph has no {split!r} edges: {nearest(split, graph.edges)}")
         known = graph.all_edges() if filtered else None
-        return rank(self.score, graph.edges[split], known, len(graph.entities), self.answers)
+        return rank(self.score, graph.edges[split], known, len(graph.entities), self.answers, self._classes.is_asked)
 
     def evaluate(self, split: str = "test", *, filtered: bool = True) -> Ranking:
         """The `Ranking` of a split's edges; see `ranks`."""
@@ -278,7 +289,10 @@ class GraphEmbedding:
         return classify(self.score_edges, *pairs)
 
     def score_edges(self, edges: np.ndarray) -> np.ndarray:
-        """(E,) the mean of an edge's two scores, as an answer of its tail's and of its head's question; (E, 3)."""
+        """(E,) the mean of an edge's two scores, as an answer of its tail's and of its head's question; (E, 3).
+
+        Of a relation that is asked for one side only, that one's.
+        """
         total = np.zeros(len(edges))
         with torch.no_grad():
             for start in range(0, len(edges), PAIRS):
@@ -287,7 +301,8 @@ class GraphEmbedding:
                     query = self._queries(part[:, given], part[:, 1], side)
                     answers = torch.from_numpy(self.matrix[part[:, answer]])
                     scores = COMPARATORS[self.config.comparator].forward(query, answers).diagonal()
-                    total[start : start + len(part)] += scores.numpy() / 2
+                    share = self._classes.is_asked / self._classes.is_asked.sum(1, keepdims=True)
+                    total[start : start + len(part)] += scores.numpy() * share[part[:, 1], side]
         return total
 
     @property

@@ -30,7 +30,8 @@ class Ranks(NamedTuple):
     """Of Q questions: first the tails asked for, then the heads, each in the edges' order.
 
     Attributes:
-        rank: (Q,) float64 ranks of the true entities, 1 the best. among: (Q,) int64 how many were ranked.
+        rank: (Q,) float64 ranks of the true entities, 1 the best; NaN where a relation is not asked for that side.
+        among: (Q,) int64 how many were ranked.
     """
 
     rank: np.ndarray
@@ -61,8 +62,12 @@ class Ranking:
 
     @classmethod
     def of(cls, ranks: Ranks) -> Ranking:
-        """From ranks, of one question at least."""
-        rank, others = ranks.rank, ranks.among - 1
+        """From ranks; of none that is asked, every figure is NaN."""
+        rank, among = ranks.of(np.flatnonzero(~np.isnan(ranks.rank)))
+        if not len(rank):
+            none = float("nan")
+            return cls(none, none, none, none, none, none, 0)
+        others = among - 1
         hits_1, hits_3, hits_10 = (float((rank <= k).mean()) for k in (1, 3, 10))
         ahead = np.where(others > 0, 1.0 - (rank - 1.0) / np.maximum(others, 1), 0.5)
         mean = float((1.0 / rank).mean()), float(rank.mean())
@@ -99,6 +104,7 @@ def rank(
     known: np.ndarray | None,
     entities: int,
     answers: Callable[[int, int], range] | None = None,
+    asked: np.ndarray | None = None,
 ) -> Ranks:
     """The ranks of the true entities.
 
@@ -109,6 +115,7 @@ def rank(
             for the raw one.
         entities: N.
         answers: (relation, side) -> the K entities that could be missing; None: all N.
+        asked: (R, 2) bool, whether a relation's tails and heads are asked for; None: both of all.
 
     Raises:
         UserError: a true entity's score is not finite.
@@ -120,13 +127,15 @@ def rank(
         match_shape(known, -1, 3, name="known")
         relations = max(relations, int(known[:, 1].max(initial=0)) + 1)
         found = KnownAnswers(np.concatenate([known, edges]), relations, entities)
-    ranks, among = np.empty(2 * len(edges)), np.empty(2 * len(edges), np.int64)
+    ranks, among = np.full(2 * len(edges), np.nan), np.zeros(2 * len(edges), np.int64)
     for side in (TAILS, HEADS):
         given, missing = (0, 2) if side == TAILS else (2, 0)
         ranges = [range(entities) if answers is None else answers(r, side) for r in range(relations)]
         # Questions of one type of answers together.
         for could in dict.fromkeys(ranges):
             of_relation = np.array([mine == could for mine in ranges])
+            if asked is not None:
+                of_relation &= asked[:relations, side]
             mine = np.flatnonzero(of_relation[edges[:, 1]])
             chunk = max(1, CHUNK_BYTES // (4 * max(len(could), 1)))
             for start in range(0, len(mine), chunk):

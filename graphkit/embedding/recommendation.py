@@ -123,7 +123,7 @@ def recommend(embedding: GraphEmbedding, relation: str, split: str = "test", k: 
     Edges of the splits before it (train, valid, test) are what users have had.
 
     Raises:
-        UserError: the graph has no such relation or split; see `recommendation`.
+        UserError: the graph has no such relation or split, or its tails are not asked for; see `recommendation`.
     """
     from graphkit.embedding.evaluation import TAILS
     from graphkit.graphs.graph import SPLITS
@@ -135,6 +135,8 @@ def recommend(embedding: GraphEmbedding, relation: str, split: str = "test", k: 
     if split not in graph.edges or split == "train":
         raise UserError(f"{split!r} is no held-out split: {nearest(split, set(graph.edges) - {'train'})}")
     number = graph.relations.index(relation)
+    if not embedding.asks(number, TAILS):
+        raise UserError(f"{relation!r} was trained with sides = 'heads': recommending asks for its tails")
     could = embedding.answers(number, TAILS)
 
     def pairs(name: str) -> np.ndarray:

@@ -29,6 +29,10 @@ class RelationClass(NamedTuple):
     negatives: int
 
 
+# Of `RelationConfig.sides`: the questions, 0 the tails', 1 the heads'.
+ASKED = {"both": (0, 1), "tails": (0,), "heads": (1,)}
+
+
 class RelationTable(NamedTuple):
     """The relations of one operator.
 
@@ -54,6 +58,7 @@ class Relations:
     Attributes:
         classes: the classes. operators: those that occur. operator_of: (R,) names.
         class_of, row_of: (R,) int64, a relation's class and its row in its operator's table.
+        asked: of each class which questions are asked, of `ASKED`. is_asked: (R, 2) bool, the same of each relation.
         weight_of: (R,) float32, what an edge counts, or None where every one counts 1.
 
     Raises:
@@ -75,8 +80,11 @@ class Relations:
             )
             for mine, (head, tail) in zip(each, graph.sides)
         ]
-        self.classes = list(dict.fromkeys(keys))
-        self.class_of = np.array([self.classes.index(key) for key in keys])
+        alike = [(key, ASKED[mine.sides]) for key, mine in zip(keys, each)]
+        unique = list(dict.fromkeys(alike))
+        self.classes, self.asked = [key for key, _ in unique], [asked for _, asked in unique]
+        self.class_of = np.array([unique.index(one) for one in alike])
+        self.is_asked = np.array([[side in asked for side in (0, 1)] for _, asked in alike])
         self.operators = list(dict.fromkeys(key.operator for key in keys))
         self.operator_of = np.array([key.operator for key in keys])
         counts = dict.fromkeys(self.operators, 0)

@@ -244,8 +244,10 @@ class EdgeTrainer:
         for operator in relations.operators:
             for kind in kinds:
                 parts = []
-                for given, answer, side, shift in ((0, 2, "tail", 0), (2, 0, "head", self.tables[operator].half)):
+                for given, answer, side, number in ((0, 2, "tail", 0), (2, 0, "head", 1)):
                     asks = np.array([getattr(c, side) for c in relations.classes])[relations.class_of] == kind
+                    asks &= relations.is_asked[:, number]
+                    shift = number * self.tables[operator].half
                     mine = np.flatnonzero((asks & (relations.operator_of == operator))[edges[:, 1]])
                     some = edges[mine]
                     asked = relations.row_of[some[:, 1]] + shift
@@ -281,6 +283,8 @@ class EdgeTrainer:
         row, half = self.relations.row_of[edges[:, 1]], self.tables[mine.operator].half
         slots = 1 if self.elsewhere is None else len(self.shards.held)
         for side, given, answer, kind in ((0, 0, 2, mine.tail), (1, 2, 0, mine.head)):
+            if side not in self.relations.asked[number]:
+                continue
             of_slot = edges[:, given] // self.partition.capacity
             for slot in range(slots):
                 some = np.flatnonzero(of_slot == slot) if slots > 1 else slice(None)
@@ -373,6 +377,8 @@ class EdgeTrainer:
         parts = self.graph.digest(), self.partition.counts, self.partition.shards, self.seed, self.relations.classes
         begun = "" if self.start is None else self.start.digest
         known = "" if self.encoders is None else self.encoders.digest
+        if not self.relations.is_asked.all():
+            begun += repr(self.relations.asked)
         return hashlib.sha256((repr(parts) + begun + known).encode()).hexdigest()
 
     def vectors(self, out: np.ndarray) -> np.ndarray:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from graphkit.embedding.config import RelationConfig
 from graphkit.embedding.embedding import GraphEmbedding
+from graphkit.embedding.evaluation import by_relation
 from graphkit.embedding.recommendation import recommend, recommendation
+from graphkit.embedding.trainer import EdgeTrainer
 from graphkit.graphs.graph import Graph
 from neuralcore.errors import UserError
 
@@ -83,3 +88,61 @@ def test_a_planted_taste_is_found() -> None:
         recommend(embedding, "like")
     with pytest.raises(UserError, match="'train' is no held-out split"):
         recommend(embedding, "likes", "train")
+
+
+def likes(sides: str, **settings: Any) -> GraphEmbedding:
+    """Six users who like the films of their own half, the last edge held out; and who of them know each other."""
+    pairs = np.array([(user, film) for user in range(6) for film in range(8) if film // 4 == user // 3])
+    edges = np.stack([pairs[:, 0], np.zeros(len(pairs), int), pairs[:, 1] + 6], axis=1)
+    friends = np.array([[0, 1, 1], [1, 1, 2], [3, 1, 4]])
+    names = [*(f"u{i}" for i in range(6)), *(f"f{i}" for i in range(8))]
+    graph = Graph.of(
+        names,
+        ["likes", "knows"],
+        {"train": np.concatenate([edges[:-1], friends]), "test": np.concatenate([edges[-1:], friends[:1]])},
+        types={"user": 6, "film": 8},
+        sides=[("user", "film"), ("user", "user")],
+    )
+    relations = {"likes": RelationConfig("user", "film", sides=sides)}  # type: ignore[arg-type]
+    return GraphEmbedding(graph, dimension=8, batch_size=4, relations=relations, seed=1, **settings)
+
+
+@pytest.mark.parametrize("settings", [{"negatives": 5}, {"all_negatives": True}])
+@pytest.mark.parametrize(("sides", "asked"), [("both", (0, 1)), ("tails", (0,)), ("heads", (1,))])
+def test_a_side_that_is_not_asked(settings: dict[str, Any], sides: str, asked: tuple[int, ...]) -> None:
+    embedding = likes(sides, learning_rate=0.3, **settings)
+    before = EdgeTrainer(embedding.graph, embedding.config, 1, None, embedding.relations).tables
+    embedding.fit(30)
+    table = embedding.tables["complex_diagonal"].weight
+    moved = (table != before["complex_diagonal"].weight).any(axis=1)
+    assert moved.tolist() == [0 in asked, True, 1 in asked, True]  # likes, knows; then the same for heads
+    ranks = embedding.ranks()  # likes' tail, knows' tail; likes' head, knows' head
+    assert np.isnan(ranks.rank).tolist() == [0 not in asked, False, 1 not in asked, False]
+    assert embedding.evaluate().questions == 2 + len(asked)
+    assert np.isfinite(embedding.evaluate().mrr)
+    both = {row.relation: row for row in by_relation(ranks, embedding.graph.edges["test"], ["likes", "knows"])}
+    assert (both["likes"].tails.questions, both["likes"].heads.questions) == (0 in asked, 1 in asked)
+    edge = embedding.graph.edges["test"][:1]
+    each = [
+        float(embedding.score(edge[:, given], edge[:, 1], side)[0][int(edge[0, answer]) - first])
+        for side, given, answer, first in ((0, 0, 2, 6), (1, 2, 0, 0))
+    ]
+    assert embedding.score_edges(edge)[0] == pytest.approx(np.mean([each[side] for side in asked]), rel=1e-5)
+    questions: list[dict[str, Any]] = [{"head": "u5"}, {"tail": "f7"}]
+    for side, question in enumerate(questions):
+        if side in asked:
+            assert len(embedding.predict(relation="likes", **question)) in (6, 8)
+        else:
+            with pytest.raises(UserError, match=f"trained with sides = '{sides}'"):
+                embedding.predict(relation="likes", **question)
+    if sides == "heads":
+        with pytest.raises(UserError, match="recommending asks for its tails"):
+            recommend(embedding, "likes", k=3)
+
+
+def test_sides_belong_to_a_run_and_are_saved(tmp_path: Path) -> None:
+    one, both = likes("tails", epochs=1), likes("both", epochs=1)
+    one.fit(folder=tmp_path / "run").save(tmp_path / "v")
+    assert not GraphEmbedding.load(tmp_path / "v").asks(0, 1)
+    with pytest.raises(UserError, match="was learned from other edges"):
+        both.fit(2, folder=tmp_path / "run")
