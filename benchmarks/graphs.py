@@ -1,12 +1,18 @@
-"""ComplEx on FB15k-237 beside PyTorch-BigGraph: edges per CPU-second, peak memory and filtered MRR, in one run.
+"""ComplEx on FB15k-237 beside PyTorch-BigGraph, PyKEEN and PyTorch Geometric: edges per CPU-second, memory and MRR.
 
-    python benchmarks/graphs.py --data fb15k-237 --pbg PBG/bin/python --dimensions 100 400 --epochs 1
+    python benchmarks/graphs.py --data fb15k-237 --pbg PBG/bin/python --pykeen KEEN/bin/python --pyg PYG/bin/python
 
-Both train with softmax against 1,000 uniform negatives and the batch's own answers (PyTorch-BigGraph 50 of them, ours
-249), on both sides, with row-wise Adagrad and N3, PyTorch-BigGraph at 0.1 and 1e-3 as in its example, ours at 0.2 and
-0.02; each in a process of its own with two workers or threads.
-PBG is a Python that has torchbiggraph (main, built with PBG_INSTALL_CPP=1). CPU-seconds are user and system time of
-the processes that train, without reading the edges and without evaluation; each contender ranks the test edges.
+PyTorch-BigGraph and ours train with softmax against 1,000 uniform negatives and the batch's own answers
+(PyTorch-BigGraph 50 of them, ours 249), on both sides, with row-wise Adagrad and N3, PyTorch-BigGraph at 0.1 and 1e-3
+as in its example, ours at 0.2 and 0.02; each in a process of its own with two workers or threads.
+PyKEEN and PyTorch Geometric draw an edge's negatives for that edge alone, one by default, and score pair by pair
+(PyKEEN with 100 as well, on a part of the edges). They run on one thread: two that wait for one another were several
+times slower on a machine with other work. So an edge is different work for each: the table has the negatives it is
+scored against, and the scored pairs per CPU-second. Their programs are in `graph_peers.py`.
+PBG is a Python that has torchbiggraph (main, built with PBG_INSTALL_CPP=1), KEEN one that has pykeen, PYG one that
+has torch_geometric. CPU-seconds are user and system time of the processes that train, without reading the edges and
+without evaluation; each contender ranks the test edges, where it can and has seen a whole epoch (PyKEEN, whose
+ranking takes minutes, at dimension 100).
 Rows are appended to docs/results/graphs.csv, docs/results/graphs.md sums them up.
 """
 
@@ -28,55 +34,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from graph_peers import PBG, PYG, PYKEEN
+
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "results"
-COLUMNS = ("contender", "dimension", "epochs", "seed", "cpu", "wall", "peak_mb", "mrr", "evaluation_cpu", "date")
+FIGURES = ("cpu", "wall", "peak_mb", "mrr", "evaluation_cpu")
+COLUMNS = ("contender", "dimension", "epochs", "seed", *FIGURES, "date", "negatives", "edges")
 EDGES = 272_115
-
-PBG = """
-import json, os, resource, sys, time
-import attr, torch
-from torchbiggraph.config import ConfigSchema
-from torchbiggraph.converters.importers import TSVEdgelistReader, convert_input_data
-from torchbiggraph.eval import do_eval_and_report_stats
-from torchbiggraph.filtered_eval import FilteredRankingEvaluator
-from torchbiggraph.train import train
-from torchbiggraph.util import SubprocessInitializer, setup_logging
-from pathlib import Path
-data, out, dimension, epochs, seed = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:6])
-
-def spent():
-    mine, theirs = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(u.ru_utime + u.ru_stime for u in (mine, theirs))
-
-def main():
-    torch.manual_seed(seed)
-    paths = [f"{out}/{name}" for name in ("train", "valid", "test")]
-    relation = {"name": "all_edges", "lhs": "all", "rhs": "all", "operator": "complex_diagonal"}
-    config = ConfigSchema.from_dict(dict(
-        entity_path=f"{out}/entities", edge_paths=paths, checkpoint_path=f"{out}/model",
-        entities={"all": {"num_partitions": 1}}, relations=[relation], dynamic_relations=True, dimension=dimension,
-        global_emb=False, comparator="dot", num_epochs=epochs, num_uniform_negs=1000, num_batch_negs=50,
-        loss_fn="softmax", lr=0.1, regularization_coef=1e-3, eval_fraction=0, workers=2, verbose=0))
-    texts = [data / f"{name}.tsv" for name in ("train", "valid", "test")]
-    convert_input_data(config.entities, config.relations, config.entity_path, config.edge_paths, texts,
-                       TSVEdgelistReader(lhs_col=0, rhs_col=2, rel_col=1), dynamic_relations=True)
-    start = SubprocessInitializer()
-    cpu, wall = spent(), time.perf_counter()
-    train(attr.evolve(config, edge_paths=paths[:1]), subprocess_init=start)
-    cpu, wall = spent() - cpu, time.perf_counter() - wall
-    mine, theirs = (resource.getrusage(w).ru_maxrss / 1024 for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    before = spent()
-    relations = [attr.evolve(r, all_negs=True) for r in config.relations]
-    last = attr.evolve(config, edge_paths=paths[2:], relations=relations, num_uniform_negs=0)
-    found = list(do_eval_and_report_stats(
-        last, evaluator=FilteredRankingEvaluator(last, paths[::-1]), subprocess_init=start))
-    stats = found[-1][-1]  # of all edges, after those of each bucket
-    print(json.dumps({"cpu": cpu, "wall": wall, "peak_mb": mine + 2 * theirs, "mrr": float(stats.metrics["mrr"]),
-                      "evaluation_cpu": spent() - before}))
-
-if __name__ == "__main__":
-    main()
-"""
+OURS, PBG_NAME, PYKEEN_NAME, PYG_NAME = "rlgraphkit", "PyTorch-BigGraph", "PyKEEN", "PyTorch Geometric"
+# Of an edge: of its two questions each the 1,000 uniform ones and the batch's others; older rows do not say so.
+NEGATIVES = {OURS: 2 * (1000 + 249), PBG_NAME: 2 * (1000 + 49), PYG_NAME: 1}
+PROGRAMS = {PBG_NAME: PBG, PYKEEN_NAME: PYKEEN, PYG_NAME: PYG}
+PYKEEN_NEGATIVES = {1: EDGES, 100: 10_000}  # and how many edges are enough to tell the speed
 
 
 def ours(data: Path, dimension: int, epochs: int, seed: int) -> dict[str, float]:
@@ -123,47 +91,77 @@ def plain(data: Path, folder: Path) -> Path:
     return folder
 
 
+def table(rows: list[dict[str, str]]) -> list[str]:
+    """The lines of the report's table: the median of each contender's rows."""
+    heads = (
+        "dimension",
+        "",
+        "runs",
+        "edges",
+        "negatives an edge",
+        "edges per CPU-s",
+        "times",
+        "scored pairs per CPU-s",
+    )
+    heads += ("edges per s", "peak MB", "filtered MRR", "CPU-s of the ranking")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    groups: dict[tuple[int, int], dict[tuple[str, int], list[dict[str, str]]]] = {}
+    for row in rows:
+        negatives = int(row["negatives"] or NEGATIVES[row["contender"]])
+        mine = groups.setdefault((int(row["dimension"]), int(row["epochs"])), {})
+        mine.setdefault((row["contender"], negatives), []).append(row)
+    for (dimension, epochs), contenders in sorted(groups.items()):
+        rates = {}
+        for key, mine in contenders.items():
+            rates[key] = median(int(row["edges"] or epochs * EDGES) / float(row["cpu"]) for row in mine)
+        for (name, negatives), mine in sorted(contenders.items(), key=lambda item: (-item[0][1], item[0][0])):
+            rate, peer = rates[name, negatives], rates.get((PBG_NAME, NEGATIVES[PBG_NAME]))
+            edges = median(int(row["edges"] or epochs * EDGES) for row in mine)
+            known = {key: [float(row[key]) for row in mine if row[key]] for key in FIGURES}
+            middle = {key: median(values) for key, values in known.items() if values}
+            answers = 2 if name in (OURS, PBG_NAME) else 1  # the others ask once an edge
+            cells = [str(dimension), name, str(len(mine)), f"{edges:,.0f}", f"{negatives:,}", f"{rate:,.0f}"]
+            cells += [f"{rate / peer:.1f}" if peer and name == OURS else "", f"{rate * (negatives + answers):,.0f}"]
+            cells += [f"{edges / middle['wall']:,.0f}", f"{middle['peak_mb']:,.0f}"]
+            cells += [f"{middle['mrr']:.3f}" if "mrr" in middle else ""]
+            cells += [f"{middle['evaluation_cpu']:.1f}" if "evaluation_cpu" in middle else ""]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
 def report(rows: list[dict[str, str]]) -> None:
-    """docs/results/graphs.md: the median of each contender's rows."""
+    """docs/results/graphs.md."""
     import torch
 
     import neuralcore
     from neuralcore.checkpoint import write_text
 
-    heads = ("dimension", "", "runs", "epochs", "edges per CPU-s", "times", "edges per s", "peak MB")
-    lines = [f"| {' | '.join((*heads, 'filtered MRR', 'CPU-s of the ranking'))} |", "|---" * (len(heads) + 2) + "|"]
-    groups: dict[tuple[int, int], dict[str, list[dict[str, str]]]] = {}
-    for row in rows:
-        key = (int(row["dimension"]), int(row["epochs"]))
-        groups.setdefault(key, {}).setdefault(row["contender"], []).append(row)
-    for (dimension, epochs), contenders in sorted(groups.items()):
-        rates = {
-            name: median(epochs * EDGES / float(row["cpu"]) for row in mine) for name, mine in contenders.items()
-        }
-        for name, mine in contenders.items():
-            middle = {key: median(float(row[key]) for row in mine) for key in COLUMNS[4:9]}
-            peer = rates.get("PyTorch-BigGraph") if name == "rlgraphkit" else None
-            cells = [str(dimension), name, str(len(mine)), str(epochs), f"{rates[name]:,.0f}"]
-            cells += [f"{rates[name] / peer:.1f}" if peer else "", f"{epochs * EDGES / middle['wall']:,.0f}"]
-            cells += [f"{middle['peak_mb']:,.0f}", f"{middle['mrr']:.3f}", f"{middle['evaluation_cpu']:.1f}"]
-            lines.append(f"| {' | '.join(cells)} |")
     write_text(
         FOLDER / "graphs.md",
-        "# Graph embeddings beside PyTorch-BigGraph\n\nComplEx on FB15k-237's 272,115 training edges, softmax "
-        "against 1,000 uniform negatives and the batch's own,\nboth sides, two threads or workers; medians. Memory "
-        "is the sum over PyTorch-BigGraph's three processes.\n\n"
-        + "\n".join(lines)
+        "# Graph embeddings beside PyTorch-BigGraph, PyKEEN and PyTorch Geometric\n\nComplEx on FB15k-237's 272,115 "
+        "training edges; medians. Ours and PyTorch-BigGraph train with softmax against 1,000\nuniform negatives and "
+        "the batch's own, both sides, two threads or workers; memory is the sum over PyTorch-BigGraph's\nthree "
+        "processes. PyKEEN and PyTorch Geometric draw negatives for each edge alone and score pair by pair, on one "
+        "thread\n(two that wait for one another were slower), with Adagrad and the batches that were fastest; an "
+        "edge of theirs is less work,\nso compare the scored pairs. Fewer than 272,115 edges: a part of an epoch, "
+        "for the speed alone. After one epoch\nof such batches PyKEEN has learned next to nothing yet; its ranking "
+        "is made at dimension 100 alone, for its cost. PyTorch\nGeometric's own is unfiltered and of tails alone, so "
+        "it has no MRR here.\n\n"
+        + "\n".join(table(rows))
         + f"\n\n{date.today()}, rlgraphkit {neuralcore.__version__}, torch {torch.__version__}, Python "
         f"{platform.python_version()}, {os.cpu_count()} cores of a {platform.machine()} machine that had other work. "
         "Rows: [graphs.csv](graphs.csv).\n\n"
-        "`python benchmarks/graphs.py --data fb15k-237 --pbg PBG/bin/python --dimensions 100 400 --epochs 1`\n",
+        "`python benchmarks/graphs.py --data fb15k-237 --pbg PBG/bin/python --pykeen KEEN/bin/python --pyg "
+        "PYG/bin/python`\n",
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of FB15k-237's train, valid and test lists")
-    parser.add_argument("--pbg", help="a Python that has torchbiggraph; without it ours alone is run")
+    parser.add_argument("--pbg", help="a Python that has torchbiggraph; contenders without a Python are left out")
+    parser.add_argument("--pykeen", help="a Python that has pykeen")
+    parser.add_argument("--pyg", help="a Python that has torch_geometric")
     parser.add_argument("--dimensions", type=int, nargs="+", default=[100, 400])
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=1)
@@ -172,23 +170,39 @@ def main() -> None:
     if arguments.run_ours:
         return print(json.dumps(ours(arguments.data, arguments.dimensions[0], arguments.epochs, arguments.seeds)))
     path = FOLDER / "graphs.csv"
-    rows = list(csv.DictReader(open(path, newline="", encoding="utf-8"))) if path.exists() else []
+    earlier = csv.DictReader(open(path, newline="", encoding="utf-8")) if path.exists() else []
+    rows = [dict.fromkeys(COLUMNS, "") | row for row in earlier]
+    contenders = [(OURS, sys.executable, NEGATIVES[OURS])]
+    for name, python in ((PBG_NAME, arguments.pbg), (PYG_NAME, arguments.pyg)):
+        contenders += [(name, python, NEGATIVES[name])] if python else []
+    contenders += [(PYKEEN_NAME, arguments.pykeen, count) for count in PYKEEN_NEGATIVES] if arguments.pykeen else []
     for dimension in arguments.dimensions:
         for seed in range(1, arguments.seeds + 1):
-            for contender in ("rlgraphkit", *(["PyTorch-BigGraph"] if arguments.pbg else [])):
+            for contender, python, negatives in contenders:
                 with tempfile.TemporaryDirectory() as folder:
-                    call = [dimension, arguments.epochs, seed]
-                    if contender == "rlgraphkit":
+                    call: list[Any] = [dimension, arguments.epochs, seed]
+                    if contender == OURS:
                         flags = zip(("--dimensions", "--epochs", "--seeds"), call)
-                        words: list[Any] = [sys.executable, __file__, "--run-ours", "--data", arguments.data]
+                        words: list[Any] = [python, __file__, "--run-ours", "--data", arguments.data]
                         figures = _figures([*words, *(word for pair in flags for word in pair)])
                     else:
-                        script = Path(folder) / "pbg.py"  # its workers import the file that started them
-                        script.write_text(PBG)
+                        script = Path(folder) / "peer.py"  # PyTorch-BigGraph's workers import the file that began
+                        script.write_text(PROGRAMS[contender])
                         texts = plain(arguments.data, Path(folder))
-                        figures = _figures([arguments.pbg, script, texts, f"{folder}/out", *call])
+                        more = [negatives, PYKEEN_NEGATIVES[negatives]] if contender == PYKEEN_NAME else []
+                        figures = _figures([python, script, texts, f"{folder}/out", *call, *more])
+                edges = int(figures.pop("edges", arguments.epochs * EDGES))
                 values = {name: f"{value:.4f}" for name, value in figures.items()}
-                rows.append({**dict(zip(COLUMNS, (contender, *map(str, call)))), **values, "date": str(date.today())})
+                rows.append(
+                    {
+                        **dict.fromkeys(COLUMNS, ""),
+                        **dict(zip(COLUMNS, (contender, *map(str, call)))),
+                        **values,
+                        "date": str(date.today()),
+                        "negatives": str(negatives),
+                        "edges": str(edges),
+                    }
+                )
                 print(rows[-1], flush=True)
                 with open(path, "w", newline="", encoding="utf-8") as file:
                     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
