@@ -33,6 +33,7 @@ from graphkit.graphs.graph import Graph
 from graphkit.vectors_folder import read_vectors, write_vectors
 from neuralcore.config import from_mapping, to_mapping
 from neuralcore.errors import UserError, nearest
+from neuralcore.mapped import copied_on_write
 from neuralcore.scoring.comparators import COMPARATORS
 from neuralcore.scoring.operators import OPERATORS
 from neuralcore.telemetry import Telemetry
@@ -332,7 +333,8 @@ class GraphEmbedding:
         """The embedding that `save` wrote, in that folder or a run folder's `vectors/`.
 
         It is for use: Adagrad's sums stay in the run's checkpoints, and `fit` would begin them anew; the features of
-        the entities are not there.
+        the entities are not there. Edges and vectors stay in the file, whose hash is checked, until they are looked
+        at; what is written into `matrix` stays in memory.
 
         Args:
             encoders: type -> a module like the one it was trained with, into which its numbers are put. Without it
@@ -341,15 +343,16 @@ class GraphEmbedding:
         Raises:
             UserError: there is none, or a file is not as it was written.
         """
-        arrays, columns, details = read_vectors(Path(folder), KIND)
+        arrays, columns, details = read_vectors(Path(folder), KIND, mapped=True)
         settings = {name: from_mapping(RelationConfig, mine) for name, mine in details["settings"].items()}
         graph, config = Graph.from_parts(arrays, columns, details), from_mapping(EmbedConfig, details["config"])
         embedding = cls(graph, config, relations=settings)
-        embedding.matrix = arrays["entities"]
-        embedding.tables = {
-            name: RelationTable(arrays[f"relations.{name}"], np.zeros_like(arrays[f"relations.{name}"]))
-            for name in embedding._classes.operators
-        }
+        tables: dict[str, RelationTable] = {}
+        embedding.matrix = copied_on_write(arrays["entities"])
+        for name in embedding._classes.operators:
+            weight = np.array(arrays[f"relations.{name}"])
+            tables[name] = RelationTable(weight, np.zeros_like(weight))
+        embedding.tables = tables
         embedding.encoded = loaded(graph, arrays, details.get("features", {}), encoders or {}, config.dimension)
         embedding.epoch = details["epoch"]
         return embedding

@@ -281,17 +281,23 @@ class Graph:
         if self.weights is not None:
             arrays["weights"] = self.weights
         columns: dict[str, Sequence[str]] = {"name": self.entities, "title": self.titles or [""] * len(self.entities)}
-        return arrays, columns, {"relations": self.relations, "types": dict(self.types), "sides": self.sides}
+        details = {"relations": self.relations, "types": dict(self.types), "sides": self.sides}
+        return arrays, columns, details | {"duplicates": self.duplicates, "self_loops": self.self_loops}
 
     @classmethod
     def from_parts(
         cls, arrays: Mapping[str, np.ndarray], columns: Mapping[str, Any], details: Mapping[str, Any]
     ) -> Graph:
         """What `parts` gave, perhaps among other things."""
-        edges = {name.removeprefix("edges."): rows for name, rows in arrays.items() if name.startswith("edges.")}
+        found = {name.removeprefix("edges."): rows for name, rows in arrays.items() if name.startswith("edges.")}
+        edges = {split: found[split] for split in dict.fromkeys((*SPLITS, *found)) if split in found}
         titles = columns["title"] if any(columns["title"]) else []
         sides = [(head, tail) for head, tail in details.get("sides", [])]
         kinds = details.get("types")
+        if "duplicates" in details:  # checked and counted before it was saved, as older ones do not say
+            counts = details["duplicates"], details["self_loops"]
+            weights = arrays.get("weights")
+            return cls(columns["name"], details["relations"], edges, titles, weights, *counts, kinds or {}, sides)
         return cls.of(columns["name"], details["relations"], edges, titles, arrays.get("weights"), kinds, sides)
 
     @classmethod

@@ -20,6 +20,7 @@ from graphkit.embedding.trainer import EdgeTrainer
 from graphkit.graphs.graph import Graph
 from neuralcore.config import from_mapping, to_mapping
 from neuralcore.errors import UserError
+from neuralcore.mapped import forget_pages
 from neuralcore.scoring.operators import OPERATORS
 
 SMALL = EmbedConfig(dimension=16, epochs=3, batch_size=20, negatives=10, learning_rate=0.3)
@@ -380,3 +381,24 @@ def test_wn18rr(seed: int) -> None:
     config = from_mapping(EmbedConfig, read_toml(path)["config"], path)
     embedding = GraphEmbedding(Graph.read(samples.path("wn18rr")), config, seed=seed).fit()
     assert embedding.evaluate().mrr > 0.435  # 0.454 on seed 0
+
+
+def test_what_is_loaded_stays_in_the_file(tmp_path: Path) -> None:
+    edges = np.array([[0, 0, 1], [1, 0, 2], [2, 1, 0], [2, 1, 0], [1, 1, 1]])
+    graph = Graph.of(["a", "b", "c"], ["r", "s"], {"train": edges, "test": edges[:2]}, weights=np.ones(5))
+    trained = GraphEmbedding(graph, dimension=4, epochs=1).fit()
+    trained.save(tmp_path)
+    loaded = GraphEmbedding.load(tmp_path)
+    assert str(loaded.graph) == str(graph)
+    for array in (loaded.matrix, loaded.graph.train, loaded.graph.edges["test"], loaded.graph.weights):
+        assert isinstance(array, np.memmap)
+    assert not loaded.graph.train.flags.writeable
+    assert loaded.predict("a", "r") == trained.predict("a", "r")
+    loaded.matrix *= 2.0
+    forget_pages(loaded.matrix)  # as whoever goes over it in pieces does
+    np.testing.assert_array_equal(loaded.matrix, 2.0 * trained.matrix)
+    np.testing.assert_array_equal(GraphEmbedding.load(tmp_path).matrix, trained.matrix)
+    loaded.save(tmp_path)  # over the file it is mapped from
+    np.testing.assert_array_equal(GraphEmbedding.load(tmp_path).matrix, 2.0 * trained.matrix)
+    loaded.fit(2)
+    assert loaded.epoch == 2
