@@ -273,6 +273,29 @@ def test_going_on_at_a_visit_equals_never_stopping(partitions: int, tmp_path: Pa
         GraphEmbedding(wiki(), SMALL, **settings | {"features": other}).fit(3, folder=tmp_path / "cut")
 
 
+def test_each_row_of_a_shard_has_its_entity_s_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = EmbedConfig(operator="diagonal", dimension=5, batch_size=20, negatives=12, partitions=4)
+    features = {"article": Features(Bags.of(texts())), "topic": Features(Dense(np.eye(TOPICS)), row=False)}
+    with EdgeTrainer(wiki(), config, 2, tmp_path / "all", features=features) as trainer:
+        expected, places = trainer.vectors(np.empty((48, 5), np.float32)), trainer.partition.places()
+    with EdgeTrainer(wiki(), config, 2, tmp_path / "some", features=features) as trainer:
+        visit = visits(4, 2)[2]
+        trainer.shards.bring(visit.shards)
+        held = [place for shard in visit.shards for place in np.arange(shard * 13, (shard + 1) * 13)]
+        entity = {row: int(np.flatnonzero(places == place)[0]) for row, place in enumerate(held) if place in places}
+        assert trainer.partition.capacity == 13
+        _, operator, batch = next(iter(trainer._batches(visit, np.random.default_rng(0))))
+        assert batch.candidates is not None
+        seen = {}
+        monkeypatch.setattr(
+            "graphkit.embedding.features.edge_gradient", lambda x, *_, **__: seen.update(x=x) or 1 / 0
+        )
+        with pytest.raises(ZeroDivisionError):
+            trainer._step(operator, batch, map)
+        rows = sorted({*batch.given.tolist(), *batch.candidates.tolist()})
+        np.testing.assert_allclose(seen["x"], expected[[entity[row] for row in rows]], rtol=1e-5, atol=1e-6)
+
+
 def test_threads_change_no_byte() -> None:
     before, found = torch.get_num_threads(), []
     try:
