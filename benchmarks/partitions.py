@@ -3,10 +3,10 @@
     python benchmarks/partitions.py --nodes 5_000_000 --edges 50_000_000 --folder /tmp/partitions
 
 The graph: communities of a hundred nodes; an edge's head is drawn by a power law of exponent 2/3 on ranks (that of
-degrees is then 2.5), its tail by the same law from the head's community (four in five edges) or from all. Edges lie in
-a mapped file. Each P trains in a process of its own, operator identity, dot product; quality is the MRR of 10,000
-held-out edges among all nodes. Peak memory is the largest resident set of the training (the kernel's high-water mark),
-before the vectors are gathered for the ranking; the floor is what is left of it without two shards.
+degrees is then 2.5), its tail by the same law from the head's community (four in five edges) or from all. Edges lie
+in a mapped file. Each P trains in a process of its own, operator identity, dot product; quality is the MRR of 10,000
+held-out edges among all nodes. Peak memory is the largest resident set of the training (the kernel's high-water
+mark), before the vectors are gathered for the ranking; the floor is what is left of it without two shards.
 Rows go to docs/results/partitions.csv, docs/results/partitions.md sums them up.
 """
 
@@ -131,13 +131,15 @@ def report(rows: list[dict[str, str]]) -> None:
     write_text(
         FOLDER / "partitions.md",
         f"# Training in partitions\n\nA generated graph of {int(first['nodes']):,} nodes and {int(first['edges']):,} "
-        f"edges, dimension {first['dimension']}, {first['epochs']} passes on two threads,\ntwo shards in memory, a checkpoint after "
-        "every visit; MRR of {TEST:,} held-out edges among all nodes.\nThe floor is the peak without two shards.\n\n"
+        f"edges, dimension {first['dimension']}, {first['epochs']} passes on two threads,\ntwo shards in memory, a "
+        f"checkpoint after every visit; MRR of {TEST:,} held-out edges among all nodes.\nThe floor is the peak "
+        "without two shards.\n\n"
         + "\n".join(lines)
         + f"\n\n{date.today()}, rlgraphkit {neuralcore.__version__}, torch {torch.__version__}, Python "
         f"{platform.python_version()}, {os.cpu_count()} cores of a {platform.machine()} machine that had other work. "
         "Rows: [partitions.csv](partitions.csv).\n\n"
-        f"`python benchmarks/partitions.py --nodes {first['nodes']} --edges {first['edges']} --epochs {first['epochs']} --folder FOLDER`\n",
+        f"`python benchmarks/partitions.py --nodes {first['nodes']} --edges {first['edges']} "
+        f"--epochs {first['epochs']} --folder FOLDER`\n",
     )
 
 

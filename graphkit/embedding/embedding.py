@@ -215,10 +215,10 @@ class GraphEmbedding:
         side = HEADS if head is None else TAILS
         number = _number(self.graph.relations, relation, "relation")
         if not self.asks(number, side):
-            asked, other = ("tails", "tail") if side == HEADS else ("heads", "head")
+            sides, other = ("tails", "tail") if side == HEADS else ("heads", "head")
             wanted = "head" if side == HEADS else "tail"
             raise UserError(
-                f"{relation!r} was trained with sides = {asked!r} and does not tell {wanted}s: ask for its {asked}, "
+                f"{relation!r} was trained with sides = {sides!r} and does not tell {wanted}s: ask for its {sides}, "
                 f"by giving a {wanted} and no {other}"
             )
         could, are = self.answers(number, side), self.answers(number, HEADS if side == TAILS else TAILS)
