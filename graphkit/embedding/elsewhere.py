@@ -72,8 +72,9 @@ class Elsewhere:
         self._parts = np.ones(shards)  # into how many a bucket within a shard is cut
         for visit in visits:
             asked = self._shares(visit)
-            for slot, one in enumerate(visit.shards):
-                self._parts[one] = visit.slices[slot][1]
+            for slot, (_, parts) in visit.slices.items():
+                one = visit.shards[slot]
+                self._parts[one] = parts
                 self._together[:, one, list(visit.shards)] += asked[:, one, None]
 
     def _shares(self, visit: Visit) -> np.ndarray:
@@ -201,7 +202,8 @@ class Elsewhere:
         everywhere = (self.batch_size - 1 + self.frequent) * of_all + sum(uniform.values()) / max(sizes.sum(), 1)
         drawn = np.array([uniform.get(s, 0) / max(sizes[shard], 1) for s, shard in enumerate(self._held)])
         here = (len(batch.given) - 1 + self.frequent) * chance + drawn[of_slot]
-        together = self._together[side, given, self._held][of_slot]
+        # Of the questions that it is no answer to; it is here whenever it is one.
+        together = (self._together[side, given, self._held][of_slot] - of_all) / np.maximum(1.0 - of_all, 1e-30)
         ratio = -np.expm1(-everywhere) / np.maximum(-np.expm1(-here) * together, 1e-30)
         return np.minimum(ratio, self.partition.shards).astype(np.float32)
 
