@@ -10,13 +10,13 @@ Axes: E edges, P shards.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from graphkit.embedding.partition import Partition
+from graphkit.graphs.folder import pieces
 from neuralcore.mapped import forget_pages
 
 BLOCK = 1 << 18  # edges in memory at once: with what is made of them, 30 MB
@@ -68,13 +68,13 @@ class Buckets:
         # alike.
         blocks = max(-(-count // (shards * shards * BLOCK)), 1)
         sizes = np.zeros(shards * shards * blocks, np.int64)
-        for start, rows in _pieces(edges):
+        for start, rows in pieces(edges, BLOCK):
             sizes += np.bincount(_keys(rows, places, partition, blocks, seed, start), minlength=len(sizes))
         bounds = np.concatenate([[0], np.cumsum(sizes)])
         sorted_edges = _array(folder, "edges.npy", (count, 3), np.int32)
         sorted_weights = None if weights is None else _array(folder, "weights.npy", (count,), np.float32)
         filled = bounds[:-1].copy()
-        for start, rows in _pieces(edges):
+        for start, rows in pieces(edges, BLOCK):
             keys = _keys(rows, places, partition, blocks, seed, start)
             by_key = np.argsort(keys, kind="stable")
             present, firsts, counts = np.unique(keys[by_key], return_index=True, return_counts=True)
@@ -85,8 +85,7 @@ class Buckets:
             if weights is not None and sorted_weights is not None:
                 sorted_weights[target] = weights[start : start + len(rows)][by_key]
             filled[present] += counts
-            for array in (sorted_edges, edges):
-                forget_pages(array)
+            forget_pages(sorted_edges)
         for i, (start, stop) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist())):
             mixed = np.random.default_rng([seed, 1, i]).permutation(stop - start)
             sorted_edges[start:stop] = sorted_edges[start:stop][mixed]
@@ -94,11 +93,6 @@ class Buckets:
                 sorted_weights[start:stop] = sorted_weights[start:stop][mixed]
             forget_pages(sorted_edges)
         return cls(sorted_edges, sorted_weights, bounds[::blocks], shards)
-
-
-def _pieces(edges: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    for start in range(0, len(edges), BLOCK):
-        yield start, np.asarray(edges[start : start + BLOCK])
 
 
 def _keys(

@@ -1,7 +1,7 @@
 """Edges that stand in a list twice, found exactly and in bounded memory, also where the list is a mapped file.
 
 Equal edges fall into the same part of the list, by a sum of their three numbers; the list is read once for each part,
-and the edges of a part are compared in memory. There are at most 64 parts, so memory is that of 2 million edges, or
+and the edges of a part are compared in memory. There are at most 64 parts, so memory is that of a million edges, or
 of the 64th part of them.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from graphkit.graphs.folder import pieces
 from neuralcore.kernels.repeated_rows import repeated_rows
 
-PART = 1 << 21  # edges compared at once
+PART = 1 << 20  # edges compared at once
 MOST_PARTS = 64
 FACTORS = 0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35  # odd, without much in common
 
