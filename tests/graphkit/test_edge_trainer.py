@@ -135,11 +135,12 @@ def test_an_epoch_asks_every_edge_both_ways(partitions: int, slots: int, tmp_pat
     entity = np.full((partitions, capacity), -1)
     entity[places // capacity, places % capacity] = np.arange(400)
     asked, met = [], np.zeros((400, 400))
+    trainer.batches.plan(visits(partitions, slots))
     for visit in visits(partitions, slots):
         trainer.shards.bring(visit.shards)
         trainer.shards.save(1, {}, {})
         held = entity[list(visit.shards)].reshape(-1)
-        for _, _, batch in trainer._batches(visit, np.random.default_rng(1)):
+        for _, _, batch in trainer.batches.of(visit, trainer.vectors_of, np.random.default_rng(1)):
             assert batch.candidates is not None
             assert len(set(batch.candidates.tolist())) == len(batch.candidates)
             assert held[batch.candidates].min() >= 0  # never one of the rows that a shard has too many

@@ -279,12 +279,13 @@ def test_each_row_of_a_shard_has_its_entity_s_features(tmp_path: Path, monkeypat
     with EdgeTrainer(wiki(), config, 2, tmp_path / "all", features=features) as trainer:
         expected, places = trainer.vectors(np.empty((48, 5), np.float32)), trainer.partition.places()
     with EdgeTrainer(wiki(), config, 2, tmp_path / "some", features=features) as trainer:
+        trainer.batches.plan(visits(4, 2))
         visit = visits(4, 2)[2]
         trainer.shards.bring(visit.shards)
         held = [place for shard in visit.shards for place in np.arange(shard * 13, (shard + 1) * 13)]
         entity = {row: int(np.flatnonzero(places == place)[0]) for row, place in enumerate(held) if place in places}
         assert trainer.partition.capacity == 13
-        _, operator, batch = next(iter(trainer._batches(visit, np.random.default_rng(0))))
+        _, operator, batch = next(iter(trainer.batches.of(visit, trainer.vectors_of, np.random.default_rng(0))))
         assert batch.candidates is not None
         seen = {}
         monkeypatch.setattr(
