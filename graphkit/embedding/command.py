@@ -30,6 +30,8 @@ class EmbedArguments:
     """of everything random"""
     threads: int | None = None
     """torch threads; by default all processors"""
+    device: str = "cpu"
+    """cpu; cuda; or auto, a GPU where there is one (there no training gives the same bytes twice)"""
     start: str = ""
     """a run folder or vectors (see graphkit export), with which entities and relations of the same names begin"""
     freeze: str = ""
@@ -83,9 +85,10 @@ def embed(arguments: EmbedArguments) -> int:
     from graphkit.graphs.graph import Graph
     from graphkit.samples import resolve
     from neuralcore.checkpoint import write_text
-    from neuralcore.device import set_threads
+    from neuralcore.device import gpu, set_threads
     from neuralcore.run_folder import RunFolder
 
+    there = gpu(arguments.device)  # one that is missing is told before the edges are read
     source = resolve(arguments.graph)
     name = arguments.graph.removeprefix("sample:").rstrip("/").rsplit("/", 1)[-1].split(".")[0]
     run = Path(arguments.run or f"runs/embed-{name}")
@@ -101,16 +104,17 @@ def embed(arguments: EmbedArguments) -> int:
     )
     for kind, found in embedding.features.items():
         print(f"features of {kind}: {found}")
-    may_differ = ("run", "threads", "config.epochs")
+    may_differ = ("run", "threads", "device", "config.epochs")
     with RunFolder(run, kept, may_differ, defaults(EmbedArguments)) as folder:
         done = folder.checkpoints.steps()
         if done:
             epoch, visit = divmod(done[-1], len(visits(arguments.config.partitions, arguments.config.slots)))
             print(f"{run}: going on from epoch {epoch}" + (f", visit {visit}" if visit else ""))
         freeze = read_names(Path(arguments.freeze)) if arguments.freeze else []
-        embedding.fit(folder=run, start=arguments.start or None, freeze=freeze)
+        embedding.fit(folder=run, start=arguments.start or None, freeze=freeze, device=arguments.device)
         embedding.save(run / "vectors")
-        card = f"# {name}\n\n{graph}. {arguments.config.epochs} epochs, seed {arguments.seed}, {threads} threads.\n\n"
+        by = f"{threads} threads" if there is None else str(there)
+        card = f"# {name}\n\n{graph}. {arguments.config.epochs} epochs, seed {arguments.seed}, {by}.\n\n"
         for split in ("valid", "test"):
             if split in graph.edges:
                 ranking = embedding.evaluate(split)

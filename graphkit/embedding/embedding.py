@@ -32,6 +32,7 @@ from graphkit.embedding.triple_classification import TripleClassification, class
 from graphkit.graphs.graph import Graph
 from graphkit.vectors_folder import read_vectors, write_vectors
 from neuralcore.config import from_mapping, to_mapping
+from neuralcore.device import gpu
 from neuralcore.errors import UserError, nearest
 from neuralcore.mapped import copied_on_write
 from neuralcore.scoring.comparators import COMPARATORS
@@ -97,10 +98,11 @@ class GraphEmbedding:
         folder: str | Path | None = None,
         start: str | Path | None = None,
         freeze: Iterable[str] = (),
+        device: str = "cpu",
     ) -> GraphEmbedding:
         """Train until `epochs` passes have been made in all (None: the config's); returns self.
 
-        It uses as many threads as torch has been given (`torch.set_num_threads`).
+        On the CPU it uses as many threads as torch has been given (`torch.set_num_threads`).
 
         Args:
             folder: a run folder: progress, metrics and a checkpoint after each visit of shards, for going on from.
@@ -108,11 +110,13 @@ class GraphEmbedding:
                 folder meanwhile, and there is no going on.
             start: a run folder, or vectors in any format of `graphkit.embedding.formats`, with which entities and
                 relations of the same names begin. freeze: names of entities and relations that then stay as they are.
+            device: "cpu", "cuda", or "auto", a GPU where there is one; a later `fit` may go on on the other.
 
         Raises:
-            UserError: the loss is no longer a number, the folder's checkpoints are of another graph, or `start` does
-                not fit.
+            UserError: the loss is no longer a number, the folder's checkpoints are of another graph, `start` does
+                not fit, or there is no such device, or it has not enough memory or cannot train features.
         """
+        there = gpu(device)
         epochs = self.config.epochs if epochs is None else epochs
         if start is None and freeze:
             raise UserError("what is frozen stays where a start has it: name one")
@@ -122,34 +126,41 @@ class GraphEmbedding:
             raise UserError("a start is of vectors without features: train those with features from the beginning")
         if self.encoded and not self.features:
             raise UserError("the features themselves are not saved: make another embedding with them, and fit that")
+        if there is not None and self.features:
+            raise UserError(f"entities with features are trained on the CPU alone: leave out device {device!r}")
         begin = None if start is None else (start, freeze)
         if folder is not None:
-            self._fit_in(Path(folder), epochs, True, begin)
+            self._fit_in(Path(folder), epochs, True, begin, there)
         elif self.config.partitions > self.config.slots:
             with tempfile.TemporaryDirectory(prefix="graphkit_") as temporary:
-                self._fit_in(Path(temporary), epochs, False, begin)
+                self._fit_in(Path(temporary), epochs, False, begin, there)
                 self.matrix = np.array(self.matrix)
         else:
             if self._trainer is None:
                 self._trainer = EdgeTrainer(
                     self.graph, self.config, self.seed, None, self.relations, begin, self.features
                 )
-            self._trainer.fit(epochs)
+            self._trainer.fit(epochs, device=there)
             self._take(self._trainer, np.empty((len(self.graph.entities), self.config.dimension), np.float32))
         return self
 
     def _fit_in(
-        self, folder: Path, epochs: int, telemetry: bool, begin: tuple[str | Path, Iterable[str]] | None
+        self,
+        folder: Path,
+        epochs: int,
+        telemetry: bool,
+        begin: tuple[str | Path, Iterable[str]] | None,
+        there: torch.device | None,
     ) -> None:
         count = len(self.graph.train)
         parts = self.graph, self.config, self.seed, folder, self.relations, begin, self.features
         with EdgeTrainer(*parts) as trainer:
             if not telemetry:
-                trainer.fit(epochs)
+                trainer.fit(epochs, device=there)
             else:
                 start = trainer.epoch * count
                 with Telemetry(epochs * count, "edges", title="embed", folder=folder, start=start) as shown:
-                    trainer.fit(epochs, shown)
+                    trainer.fit(epochs, shown, there)
             shape = len(self.graph.entities), self.config.dimension
             if self.config.partitions > self.config.slots:
                 with tempfile.TemporaryFile(dir=folder) as file:  # which lives as long as the array does

@@ -5,7 +5,8 @@ s C + 1, … A shard that has never been in memory begins with random vectors th
 alone. Shards come from the newest checkpoint; a visit's end writes those in memory into the next one, and the disk is
 waited for by a thread of its own while the next visit trains (see `CheckpointStore.begin`).
 
-Memory: S shards, and nothing else of a shard's size.
+Memory: S shards, and nothing else of a shard's size. Where a GPU trains, these are the copy through which its own
+shards come and go (`graphkit.embedding.tables`).
 """
 
 from __future__ import annotations
@@ -51,20 +52,27 @@ class Shards:
         self._executor = ThreadPoolExecutor(1) if store else None
         self._saving: Future[Path] | None = None
 
+    def rows(self, slot: int) -> slice:
+        """The rows of the table that are a slot's."""
+        return slice(slot * self.partition.capacity, (slot + 1) * self.partition.capacity)
+
     def arrays(self, slot: int) -> dict[str, np.ndarray]:
         """The vectors and the state in a slot, as views."""
         assert self.table.state is not None
-        rows = slice(slot * self.partition.capacity, (slot + 1) * self.partition.capacity)
+        rows = self.rows(slot)
         return {"weight": self.table.storage[rows], "state": self.table.state[rows]}
 
-    def bring(self, shards: tuple[int, ...]) -> None:
-        """Have these shards in the slots; those that leave must have been saved."""
+    def bring(self, shards: tuple[int, ...]) -> list[int]:
+        """Have these shards in the slots, and say into which one came; those that leave must have been saved."""
+        came = []
         for slot, shard in enumerate(shards):
             if self.held[slot] == shard:
                 continue
             self.held[slot] = -1
             self._fill(shard, self.arrays(slot))
             self.held[slot] = shard
+            came.append(slot)
+        return came
 
     def _fill(self, shard: int, arrays: Mapping[str, np.ndarray]) -> None:
         if self.versions[shard]:

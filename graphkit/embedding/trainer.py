@@ -35,12 +35,13 @@ from graphkit.embedding.partition import Partition, visits
 from graphkit.embedding.questions import Batch
 from graphkit.embedding.relation_classes import Relations, RelationTable
 from graphkit.embedding.shards import Shards, is_shard
+from graphkit.embedding.tables import DeviceTables, HostTables, Tables
 from graphkit.embedding.warm_start import GraphWarmStart
 from graphkit.graphs.graph import Graph
 from neuralcore.checkpoint import CheckpointStore, Shard
 from neuralcore.embedding import blocks
 from neuralcore.errors import UserError
-from neuralcore.kernels.edge_step import Scoring, edge_step
+from neuralcore.kernels.edge_step import Scoring
 from neuralcore.telemetry import Telemetry
 
 Report = Callable[[int, dict[str, float]], None]
@@ -59,6 +60,7 @@ class EdgeTrainer:
 
     Attributes:
         shards: the entities' table. relations: which are trained alike. tables: operator -> `RelationTable`.
+        working: what steps work on, these tables or, during `fit`, a GPU's copies. batches: what they are given.
         epoch, visit: passes done, and visits done of the present one.
     """
 
@@ -95,6 +97,7 @@ class EdgeTrainer:
         checkpoint = self.store.load(later=is_shard) if self.store else None
         if checkpoint is not None:
             self._restore(checkpoint.state, checkpoint.shards, checkpoint.folder)
+        self.working: Tables = HostTables(self.shards, self.tables)
 
     def _begin(self, shard: int, weight: np.ndarray, state: np.ndarray) -> None:
         generator = np.random.default_rng([self.seed, 2, shard])
@@ -107,12 +110,18 @@ class EdgeTrainer:
         if self.start is not None:
             self.start.into(*self.partition.members(shard), weight, state)
 
-    def fit(self, epochs: int, telemetry: Telemetry | None = None) -> None:
+    def fit(self, epochs: int, telemetry: Telemetry | None = None, device: torch.device | None = None) -> None:
         """Train until `epochs` passes have been made in all, with as many threads as torch has been given.
 
+        Args:
+            device: a GPU that trains; None: the CPU. Without features, whose encoders are the CPU's.
+
         Raises:
-            UserError: the loss is no longer a number.
+            UserError: the loss is no longer a number, or the device has not enough memory.
         """
+        if device is not None:
+            assert self.encoders is None
+            self.working = DeviceTables(self.shards, self.tables, device)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # a matrix product each, rather than all on one: see the file's docstring
         try:
@@ -125,6 +134,7 @@ class EdgeTrainer:
                         telemetry.show(self.epoch * len(self.graph.train), metrics, last=self.epoch == epochs)
         finally:
             torch.set_num_threads(threads)
+            self.working = HostTables(self.shards, self.tables)
 
     def _pass(self, map_parts: Callable[..., Iterable[Any]], telemetry: Telemetry | None) -> float:
         """The visits of an epoch that are left; the mean loss of a question in them."""
@@ -135,7 +145,7 @@ class EdgeTrainer:
         loss = done = 0.0  # of this epoch, since it began or was gone on with
         while True:
             visit = plan[self.visit]
-            self.shards.bring(visit.shards)
+            self.working.put(self.shards.bring(visit.shards))
             generator = np.random.default_rng([self.seed, 3, self.epoch, self.visit])
             for step, (edges, operator, batch) in enumerate(self.batches.of(visit, self.vectors_of, generator)):
                 loss += self._step(operator, batch, map_parts)
@@ -159,25 +169,16 @@ class EdgeTrainer:
         """(U, D) what rows of the slots' table stand for now."""
         if self.encoders is not None:
             return self.encoders.vectors(self.shards, rows)
-        return self.shards.table.weight[rows]
+        return self.working.rows(rows)
 
     def _step(self, operator: str, batch: Batch, map_parts: Callable[..., Iterable[Any]]) -> float:
+        scoring = self.scorings[operator]
         if self.encoders is not None:
-            return self.encoders.step(self.shards, self.tables[operator], batch, self.scorings[operator], map_parts)
-        return edge_step(
-            self.shards.table.weight,
-            self.shards.table.state,
-            *self.tables[operator],
-            batch.given,
-            batch.asked,
-            batch.candidates,
-            batch.answers,
-            scoring=self.scorings[operator],
-            learning_rate=self.config.learning_rate,
-            map_parts=map_parts,
-        )
+            return self.encoders.step(self.shards, self.tables[operator], batch, scoring, map_parts)
+        return self.working.step(batch, scoring, self.config.learning_rate, map_parts)
 
     def _save(self, soon: tuple[int, ...]) -> None:
+        self.working.fetch()
         if self.store is None:
             return
         state = {"epoch": self.epoch, "visit": self.visit, "graph": self._digest}

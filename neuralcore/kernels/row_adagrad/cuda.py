@@ -35,7 +35,9 @@ def row_adagrad_kernel(
     tl.store(state + row, accumulated)
     here = weight + row * weight_stride + column
     step = learning_rate / (tl.sqrt(accumulated) + epsilon) * total
-    tl.store(here, tl.load(here, mask=inside, other=0.0) - step, mask=inside)
+    before = tl.load(here, mask=inside, other=0.0)
+    # A number that makes no step is as it was: a frozen row's -0.0 would become 0.0.
+    tl.store(here, tl.where(step == 0.0, before, before - step), mask=inside)
 
 
 def row_adagrad(
