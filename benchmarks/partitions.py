@@ -128,10 +128,11 @@ def report(rows: list[dict[str, str]]) -> None:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     first = rows[0]
+    passes = "1 pass" if first["epochs"] == "1" else f"{first['epochs']} passes"
     write_text(
         FOLDER / "partitions.md",
         f"# Training in partitions\n\nA generated graph of {int(first['nodes']):,} nodes and {int(first['edges']):,} "
-        f"edges, dimension {first['dimension']}, {first['epochs']} passes on two threads,\ntwo shards in memory, a "
+        f"edges, dimension {first['dimension']}, {passes} on two threads,\ntwo shards in memory, a "
         f"checkpoint after every visit; MRR of {TEST:,} held-out edges among all nodes.\nThe floor is the peak "
         "without two shards.\n\n"
         + "\n".join(lines)
