@@ -38,11 +38,12 @@ def moves(partitions: int, slots: int, folder: Path) -> tuple[np.ndarray, np.nda
         places, capacity = trainer.partition.places(), trainer.partition.capacity
         entity = np.full(partitions * capacity, -1)
         entity[places] = np.arange(ENTITIES)
+        trainer.batches.plan(visits(partitions, slots))
         for number, visit in enumerate(visits(partitions, slots)):
             trainer.shards.bring(visit.shards)
             trainer.shards.save(number, {}, {})
             held = entity.reshape(partitions, capacity)[list(visit.shards)].reshape(-1)
-            for _, _, batch in trainer._batches(visit, np.random.default_rng(number)):
+            for _, _, batch in trainer.batches.of(visit, trainer.vectors_of, np.random.default_rng(number)):
                 if batch.asked[0] == 1:
                     continue  # heads
                 assert batch.candidates is not None
@@ -71,15 +72,16 @@ def test_copies_are_of_everywhere_and_the_answer_does_not_judge_itself(tmp_path:
     config = EmbedConfig(operator="identity", dimension=3, batch_size=50, negatives=50, partitions=partitions)
     with EdgeTrainer(hub_graph(), config, 1, tmp_path) as trainer:
         trainer.fit(1)  # after which every shard has been seen
-        assert trainer.elsewhere is not None
-        assert trainer.elsewhere.seen.all()
+        assert trainer.batches.elsewhere is not None
+        assert trainer.batches.elsewhere.seen.all()
         capacity, plan = trainer.partition.capacity, visits(partitions, 2)
+        trainer.batches.plan(plan)
         trainer.shards.bring(plan[0].shards)
         met, judged = np.zeros(partitions * capacity), 0
-        for _, _, batch in trainer._batches(plan[0], np.random.default_rng(0)):
+        for _, _, batch in trainer.batches.of(plan[0], trainer.vectors_of, np.random.default_rng(0)):
             still = batch.answers.still
             assert still is not None
-            places = trainer.elsewhere._drawn[int(batch.asked[0])][1][1]
+            places = trainer.batches.elsewhere._drawn[int(batch.asked[0])][1][1]
             met[places] += 1
             question, place = (np.asarray(part).tolist() for part in still.hidden)
             row = batch.candidates[np.asarray(batch.answers.column)]  # type: ignore[index]
