@@ -26,6 +26,12 @@ COMMANDS = {
         "graphkit.embedding.export_command", "ExportArguments", "export", "Write a graph's vectors in another format"
     ),
     "search": Command("graphkit.search.command", "SearchArguments", "search", "Find the names nearest to a name"),
+    "documents": Command(
+        "graphkit.search.text_command", "DocumentsArguments", "documents", "Make documents searchable by their text"
+    ),
+    "search-text": Command(
+        "graphkit.search.text_command", "SearchTextArguments", "search_text", "Search among documents, and judge it"
+    ),
 }
 
 

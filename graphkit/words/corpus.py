@@ -42,13 +42,67 @@ SENTENCE_LENGTH = 1000  # words, after which a longer line is cut
 _SPACE = re.compile(r"[^\S\n]")  # what `str.split` splits at, but for line ends
 
 
-class Corpus:
+class Tokenizer:
+    """How text becomes words.
+
+    Args:
+        tokenizer: "words", "whitespace" or a path that ends in .json, see above.
+        lowercase: whether text is lower-cased first (`str.lower`, which knows all scripts).
+
+    Raises:
+        UserError: there is no such tokenizer.
+    """
+
+    def __init__(self, tokenizer: str | Path = "words", lowercase: bool = True):
+        self.tokenizer, self.lowercase = str(tokenizer), lowercase
+        if self.tokenizer not in RULES and not self.tokenizer.endswith(".json"):
+            raise UserError(f"no tokenizer {self.tokenizer!r}: {nearest(self.tokenizer, (*RULES, '<file>.json'))}")
+        if self.tokenizer not in RULES and not Path(self.tokenizer).is_file():
+            raise UserError(f"no tokenizer file {self.tokenizer}")
+
+    def tokenized(self, text: str) -> list[list[str]]:
+        """The words of each line; the last of them is what comes after the last line end."""
+        if self.tokenizer not in RULES:
+            return [list(map(self.from_file.id_to_token, line)) for line in self.token_ids(text)]
+        return [line.split() for line in self.spaced(text).split("\n")]
+
+    def spaced(self, text: str) -> str:
+        """Text whose words, by this corpus's rule, are what stands between white space of ASCII; line ends stay."""
+        if self.lowercase:
+            text = text.lower()
+        if self.tokenizer == "whitespace":
+            return text if text.isascii() else _SPACE.sub(" ", text)
+        return " ".join(_word().findall(text.replace("’", "'")))
+
+    def token_ids(self, text: str) -> list[list[int]]:
+        """The numbers that a .json file gives the tokens of each line."""
+        lines = (text.lower() if self.lowercase else text).split("\n")
+        encoded = self.from_file.encode_batch_fast(lines, add_special_tokens=False)
+        return [line.ids for line in encoded]
+
+    @cached_property
+    def from_file(self) -> Any:
+        """The `tokenizers.Tokenizer` of a .json file.
+
+        Raises:
+            UserError: the file is none.
+        """
+        from_file = tokenizers.Tokenizer.from_file
+        try:
+            tokenizer = from_file(self.tokenizer)
+        except Exception as error:  # of no closer type than this
+            raise UserError(f"{self.tokenizer} is not a file of the package tokenizers ({error})") from None
+        tokenizer.no_truncation()  # which such files often ask for, for the model they were made for
+        tokenizer.no_padding()
+        return tokenizer
+
+
+class Corpus(Tokenizer):
     """The sentences of one or more text files.
 
     Args:
         paths: the files, in order: plain, .gz, .xz or .zst; or folders of them.
-        tokenizer: "words", "whitespace" or a path that ends in .json, see above.
-        lowercase: whether text is lower-cased first (`str.lower`, which knows all scripts).
+        tokenizer, lowercase: see `Tokenizer`.
 
     Attributes:
         paths: the files. named: of each, whether it was named, or else found in a folder.
@@ -60,12 +114,8 @@ class Corpus:
     def __init__(
         self, paths: str | Path | Sequence[str | Path], *, tokenizer: str | Path = "words", lowercase: bool = True
     ):
+        super().__init__(tokenizer, lowercase)
         given = [paths] if isinstance(paths, (str, Path)) else list(paths)
-        self.tokenizer, self.lowercase = str(tokenizer), lowercase
-        if self.tokenizer not in RULES and not self.tokenizer.endswith(".json"):
-            raise UserError(f"no tokenizer {self.tokenizer!r}: {nearest(self.tokenizer, (*RULES, '<file>.json'))}")
-        if self.tokenizer not in RULES and not Path(self.tokenizer).is_file():
-            raise UserError(f"no tokenizer file {self.tokenizer}")
         files = text_files([Path(path) for path in given])
         self.paths, self.named = [path for path, _ in files], [named for _, named in files]
 
@@ -112,42 +162,6 @@ class Corpus:
         from graphkit.words.stream import ids
 
         return ids(self, vocabulary, threads=threads)
-
-    def tokenized(self, text: str) -> list[list[str]]:
-        """The words of each line; the last of them is what comes after the last line end."""
-        if self.tokenizer not in RULES:
-            return [list(map(self.from_file.id_to_token, line)) for line in self.token_ids(text)]
-        return [line.split() for line in self.spaced(text).split("\n")]
-
-    def spaced(self, text: str) -> str:
-        """Text whose words, by this corpus's rule, are what stands between white space of ASCII; line ends stay."""
-        if self.lowercase:
-            text = text.lower()
-        if self.tokenizer == "whitespace":
-            return text if text.isascii() else _SPACE.sub(" ", text)
-        return " ".join(_word().findall(text.replace("’", "'")))
-
-    def token_ids(self, text: str) -> list[list[int]]:
-        """The numbers that a .json file gives the tokens of each line."""
-        lines = (text.lower() if self.lowercase else text).split("\n")
-        encoded = self.from_file.encode_batch_fast(lines, add_special_tokens=False)
-        return [line.ids for line in encoded]
-
-    @cached_property
-    def from_file(self) -> Any:
-        """The `tokenizers.Tokenizer` of a .json file.
-
-        Raises:
-            UserError: the file is none.
-        """
-        from_file = tokenizers.Tokenizer.from_file
-        try:
-            tokenizer = from_file(self.tokenizer)
-        except Exception as error:  # of no closer type than this
-            raise UserError(f"{self.tokenizer} is not a file of the package tokenizers ({error})") from None
-        tokenizer.no_truncation()  # which such files often ask for, for the model they were made for
-        tokenizer.no_padding()
-        return tokenizer
 
     def without_words(self, path: Path) -> UserError:
         """What is wrong with a file that has no word."""
