@@ -218,8 +218,7 @@ class TextIndex:
         new = folder / "parts.new"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(new, ignore_errors=True)
-            new.mkdir()
+            _unused(new).mkdir()
         except OSError as error:
             raise UserError(f"{folder} could not be written ({error.strerror}); what was there is intact") from None
         columns = {key: [getattr(d, key) for d in self.documents] for key in ("name", "title", "text")}
@@ -233,13 +232,14 @@ class TextIndex:
         parts = {path.name: sha256(path / "manifest.json") for path in sorted(new.iterdir())}
         place = _parts(folder, parts)
         try:
-            shutil.rmtree(place, ignore_errors=True)
+            if place.exists():  # the same index once more, perhaps to replace damaged files
+                place.rename(_unused(folder / "parts.old"))
             new.rename(place)
             manifest = {"format": FORMAT, "kind": KIND, "parts": parts, "vector_weight": self.vector_weight}
             write_text(folder / "manifest.json", sealed(manifest))
         except OSError as error:
-            raise UserError(f"{folder} could not be written ({error.strerror})") from None
-        for old in folder.glob("parts_*"):
+            raise UserError(f"{folder} could not be written ({error.strerror}); what was there is intact") from None
+        for old in folder.glob("parts*"):
             if old != place:
                 shutil.rmtree(old, ignore_errors=True)
         return folder
@@ -281,6 +281,12 @@ class TextIndex:
         elif vectors is not None and encoder is None:
             raise UserError(f"{folder} was built with an encoder of its own: pass it, load(…, encoder=…)")
         return cls(documents, bm25, encoder if vectors is not None else None, vectors, weight)
+
+
+def _unused(folder: Path) -> Path:
+    """A folder's name, after what may be there is removed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 def _parts(folder: Path, parts: dict[str, str]) -> Path:

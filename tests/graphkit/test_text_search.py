@@ -229,6 +229,23 @@ def test_a_changed_byte_is_told(words: WordVectors, tmp_path: Path):
     TextIndex.load(tmp_path)
 
 
+def test_a_save_that_fails_leaves_the_old_index(words: WordVectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    old = TextIndex.build(DOCUMENTS, words, lexical=False)
+    old.save(tmp_path)
+
+    def full(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("graphkit.search.text_index.write_text", full)
+        with pytest.raises(UserError, match=r"No space left on device.*intact"):
+            TextIndex.build(DOCUMENTS[:3], words, lexical=False).save(tmp_path)
+    assert TextIndex.load(tmp_path).search("dog", 9) == old.search("dog", 9)
+    TextIndex.build(DOCUMENTS[:3], words, lexical=False).save(tmp_path)
+    assert len(TextIndex.load(tmp_path)) == 3
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_what_an_index_refuses(words: WordVectors, tmp_path: Path):
     with pytest.raises(UserError, match="without BM25 and without vectors"):
         TextIndex.build(DOCUMENTS, None, lexical=False)
