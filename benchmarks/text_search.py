@@ -319,7 +319,7 @@ def main() -> None:
         "fusion with BM25. ± is the standard error of the mean of a difference.\n"
         f"The {len(words):,} word vectors are learnt from {words.vocabulary.total:,} words: Wikispeedia's articles,\n"
         "50 novels, and the documents searched here. Grades are gains; Cranfield's codes 1 to 4 are grades 4 to\n"
-        "1, -1 is 0.\n\n## Three collections\n"
+        "1, -1 is 0. Whose p(w) is taken was decided on all these queries, not on a half.\n\n## Three collections\n"
     )
     text += collections(arguments.data, words)
     text += (
