@@ -45,11 +45,15 @@ PAIRS = 512  # edges that are scored at once, by the diagonal of one product
 
 @dataclass(frozen=True)
 class Entities:
-    """Named vectors, as `SearchIndex.build` takes them: N `names` and `titles` ("" for none), `matrix` (N, D)."""
+    """Named vectors, as `SearchIndex.build` takes them: N `names` and `titles` ("" for none), `matrix` (N, D).
+
+    `attributes` holds N strings "type" where entities are of several types.
+    """
 
     names: Sequence[str]
     titles: Sequence[str]
     matrix: np.ndarray
+    attributes: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 class GraphEmbedding:
@@ -324,9 +328,12 @@ class GraphEmbedding:
 
     @property
     def entities(self) -> Entities:
-        """The entities' names, titles and vectors."""
+        """The entities' names, titles, types and vectors."""
         titles = self.graph.titles or [""] * len(self.graph.entities)
-        return Entities(self.graph.entities, titles, self.matrix)
+        types, attributes = self.graph.types, {}
+        if len(types) > 1:
+            attributes["type"] = np.repeat(np.array(list(types), object), list(types.values()))
+        return Entities(self.graph.entities, titles, self.matrix, attributes)
 
     def save(self, folder: str | Path) -> Path:
         """Write names, vectors, edges and settings into a folder; `load` needs nothing else."""

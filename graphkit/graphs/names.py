@@ -74,9 +74,15 @@ class Names(Sequence[str]):
 
     def numbers(self, names: Sequence[str]) -> np.ndarray:
         """(B,) int32: where each of B names stands first, -1 for one that is not here."""
+        return self._numbers(Names.of(names))
+
+    def firsts(self) -> np.ndarray:
+        """(N,) int32: of each name where it stands first, which is its own place where no name is there twice."""
+        return self._numbers(self)
+
+    def _numbers(self, asked: Names) -> np.ndarray:
         if self._table is None:
             self._table = NameTable(self.data, self.offsets)
-        asked = Names.of(names)
         return name_numbers([(asked.data, asked.offsets)], self._table, add=False)[:, 0]
 
     def index(self, name: Any, start: int = 0, stop: int | None = None) -> int:

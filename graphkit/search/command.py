@@ -1,14 +1,16 @@
 """`graphkit search`: the names nearest to a name, in a run's vectors or in a saved index.
 
 graphkit search runs/text8 king queen --k 5
+graphkit search runs/text8 "king - man + woman"
 graphkit search runs/wn18rr "dog.n.01" --format json | jq .matches[0].name
+graphkit search runs/movielens "Heat (1995)" --where type=movie
+graphkit search runs/text8 --queries names.txt --format csv
 graphkit search runs/text8 --save-index indexes/text8
+graphkit search indexes/text8
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +18,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
+from graphkit.search.answers import print_answers
 from neuralcore.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from graphkit.search.index import Matches, SearchIndex
+    from graphkit.search.index import SearchIndex
+    from graphkit.search.matches import Matches
+
+BATCH = 1024  # queries of a file that are searched for at once
+RECALL = 0.95
 
 
 @dataclass(frozen=True)
@@ -27,14 +34,29 @@ class SearchArguments:
     """Find the names nearest to a name."""
 
     folder: Positional[Path]
-    """A run folder, its vectors/ folder, or a folder written by --save-index."""
-    queries: Positional[tuple[str, ...]] = ()
-    """Names to search for: exact, else whatever the case, else the beginning of one name only. A name that starts
-    with a dash comes after --."""
+    """A run folder, its vectors/ folder, or a folder written by --save-index; with --foreign a file of FAISS."""
+    query: Positional[tuple[str, ...]] = ()
+    """Names to search for: exact, else whatever the case, else the beginning of one name only; or "a - b + c" of
+    three. A name that starts with a dash comes after --. Without any, on a terminal: a prompt."""
     k: int = 10
     """How many neighbours of each."""
+    queries: Path | None = None
+    """A file of more of them, one a line; - is the standard input."""
+    where: tuple[str, ...] = ()
+    """Conditions on attributes that all have to hold: type=film "year>=1990" country!=fr."""
+    fuzzy: bool = False
+    """Take the name that is spelt most alike where a query fits none."""
     metric: Literal["cosine", "dot", "l2"] | None = None
     """What is near; cosine if not said. A saved index keeps its own."""
+    factory: str | None = None
+    """How to search vectors: auto, if not said, or a FAISS factory string (Flat, HNSW32, IVF256,Flat). A saved index
+    keeps its own."""
+    recall: float | None = None
+    """The share of the true 10 nearest that an index other than Flat is made to find; 0.95 if not said."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where to search; cuda needs faiss-gpu."""
+    foreign: Path | None = None
+    """A file with the names of the rows, one a line: read a bare FAISS file, which no hash vouches for."""
     format: Literal["auto", "table", "json", "csv"] = "auto"
     """How to print. auto: a table on a terminal, otherwise one line of JSON a query."""
     save_index: Path | None = None
@@ -43,38 +65,122 @@ class SearchArguments:
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ValueError(f"--k {self.k}: ask for at least 1 neighbour")
-        if not self.queries and self.save_index is None:
-            raise ValueError("nothing to search for: name at least one query, or a folder with --save-index")
+        if self.recall is not None and not 0 < self.recall <= 1:
+            raise ValueError(f"--recall {self.recall}: a share, above 0 and up to 1")
+        if self.foreign is not None and (self.factory is not None or self.recall is not None):
+            raise ValueError("--foreign reads an index as it is: leave --factory and --recall out")
 
 
 def search(arguments: SearchArguments) -> int:
     """Find the names nearest to a name."""
-    index = load_index(arguments.folder, arguments.metric)
+    asked = bool(arguments.query) or arguments.queries is not None
+    prompt = not asked and arguments.save_index is None
+    if prompt and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UserError(
+            "nothing to search for: name at least one query, a file with --queries, or a folder with --save-index"
+        )
+    queries = [*arguments.query, *_read_queries(arguments.queries)]
+    if arguments.foreign is not None:
+        index = read_foreign(arguments.folder, arguments.foreign, arguments.metric, arguments.device)
+    else:
+        index = load_index(arguments.folder, arguments.metric, arguments.factory, arguments.recall, arguments.device)
     # Every query is understood before anything is printed or written: a mistake leaves no half of an answer.
-    answers = [(query, index.search(query, arguments.k)) for query in arguments.queries]
+    answers = _answers(index, queries, len(arguments.query), arguments)
     if arguments.save_index is not None:
         index.save(arguments.save_index)
         print(f"{len(index):,} rows of dimension {index.dimension} in {arguments.save_index}", file=sys.stderr)
-    printers = {"table": _print_tables, "json": _print_json, "csv": _print_csv}
-    printers["auto"] = _print_tables if sys.stdout.isatty() else _print_json
-    printers[arguments.format](answers, index.metric)
+    if index.factory != "Flat" or arguments.save_index is not None:
+        print(described(index), file=sys.stderr)
+    if prompt:
+        from graphkit.search.prompt import ask
+
+        ask(index, arguments.k, arguments.where, arguments.fuzzy)
+    print_answers(answers, index.metric, arguments.format)
     return 0
 
 
-def load_index(folder: Path, metric: Literal["cosine", "dot", "l2"] | None = None) -> SearchIndex:
-    """The index saved in a folder, or one built from the vectors of a run.
+def described(index: SearchIndex) -> str:
+    """One line: why this kind of index, how hard it looks, and what it finds."""
+    effort = "".join(f", {name} {value}" for name, value in index.effort.items())
+    recall = "recall@10 not measured" if index.recall is None else f"recall@10 {index.recall:.3f}"
+    return f"{index.reason}: {index.factory}{effort}, {recall}"
+
+
+def _answers(
+    index: SearchIndex, queries: list[str], typed: int, arguments: SearchArguments
+) -> list[tuple[str, Matches]]:
+    answers: list[tuple[str, Matches]] = []
+    where, fuzzy = arguments.where, arguments.fuzzy
+    for start in range(0, len(queries), BATCH):
+        batch = queries[start : start + BATCH]
+        try:
+            answers += zip(batch, index.search(batch, arguments.k, where=where, fuzzy=fuzzy))
+        except UserError:
+            for place, query in enumerate(batch, start - typed + 1):  # one by one, to tell which
+                try:
+                    index.search(query, arguments.k, where=where, fuzzy=fuzzy)
+                except UserError as error:
+                    source = f"{arguments.queries}, query {place}: " if place > 0 else ""
+                    raise UserError(f"{source}{error}") from None
+            raise
+    return answers
+
+
+def _read_queries(path: Path | None) -> list[str]:
+    """The lines of a file that are not empty."""
+    if path is None:
+        return []
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: byte {error.start} is not") from None
+    lines = [line.strip("\r") for line in text.split("\n")]
+    if not (queries := [line for line in lines if line.strip()]):
+        raise UserError(f"{path} holds no query: write one a line")
+    return queries
+
+
+def read_foreign(
+    path: Path, names: Path, metric: Literal["cosine", "dot", "l2"] | None, device: Literal["cpu", "cuda"] = "cpu"
+) -> SearchIndex:
+    """The index in a bare FAISS file, and a file of its names, one a line.
+
+    Raises:
+        UserError: a file cannot be read, or they do not fit.
+    """
+    from graphkit.search.index import SearchIndex
+
+    return SearchIndex.read_foreign(path, _read_queries(names), metric=metric, device=device)
+
+
+def load_index(
+    folder: Path,
+    metric: Literal["cosine", "dot", "l2"] | None = None,
+    factory: str | None = None,
+    recall: float | None = None,
+    device: Literal["cpu", "cuda"] = "cpu",
+) -> SearchIndex:
+    """The index saved in a folder, mapped where this FAISS can, or one built from the vectors of a run.
 
     Args:
         folder: a run folder, its `vectors/`, or a folder written by `SearchIndex.save`.
         metric: None is a saved index's own, and the cosine for vectors.
+        factory, recall: for vectors only; None is "auto" and 0.95.
 
     Raises:
-        UserError: the folder holds none of these, or one that is damaged, or an index of another metric.
+        UserError: the folder holds none of these, or one that is damaged, or an index of another metric or kind.
     """
-    from graphkit.search.folder import KIND
+    from graphkit.search.folder import KIND, can_map
     from graphkit.search.index import SearchIndex
     from graphkit.vectors_folder import kind_of
 
+    if folder.is_file():
+        raise UserError(
+            f"{folder} is a file: name the folder of an index; if it is FAISS's own and you trust who made it, add "
+            "--foreign NAMES.txt with the names of its rows"
+        )
     place = folder if (folder / "manifest.json").is_file() else folder / "vectors"
     if not (place / "manifest.json").is_file():
         raise UserError(_nothing_in(folder))
@@ -85,11 +191,13 @@ def load_index(folder: Path, metric: Literal["cosine", "dot", "l2"] | None = Non
         )
     source: Any
     if kind == KIND:
-        index = SearchIndex.load(place)
+        index = SearchIndex.load(place, mapped=can_map(), device=device)
         if metric not in (None, index.metric):
             raise UserError(
                 f"{place} is an index by {index.metric}, not {metric}: search the run with --metric {metric}"
             )
+        if factory not in (None, index.factory) or recall is not None:
+            raise UserError(f"{place} is built as {index.factory}: give --factory and --recall with the run")
         return index
     if kind == "word_vectors":
         from graphkit.words.vectors import WordVectors
@@ -103,7 +211,9 @@ def load_index(folder: Path, metric: Literal["cosine", "dot", "l2"] | None = Non
         raise UserError(
             f"{place / 'manifest.json'}: kind {kind!r}: {nearest(kind, ['word_vectors', 'graph_embedding', KIND])}"
         )
-    return SearchIndex.build(source, metric=metric or "cosine")
+    return SearchIndex.build(
+        source, metric=metric or "cosine", factory=factory or "auto", recall=recall or RECALL, device=device
+    )
 
 
 def _nothing_in(folder: Path) -> str:
@@ -116,46 +226,3 @@ def _nothing_in(folder: Path) -> str:
             f"{folder} has no vectors yet, its run has not finished: start it again with the command it was made by"
         )
     return f"{folder} holds no vectors: name a run folder, its vectors/, or a folder written by --save-index"
-
-
-def _print_json(answers: list[tuple[str, Matches]], metric: str) -> None:
-    for query, matches in answers:
-        found = [{"rank": m.rank, "name": m.name, "title": m.title, "score": m.score} for m in matches]
-        line = {"query": query, "understood": matches.name, "mode": matches.mode, "metric": metric, "matches": found}
-        print(json.dumps(line, ensure_ascii=False))
-
-
-def _print_csv(answers: list[tuple[str, Matches]], metric: str) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["query", "understood", "mode", "metric", "rank", "name", "title", "score"])
-    for query, matches in answers:
-        for m in matches:
-            writer.writerow([query, matches.name, matches.mode, metric, m.rank, m.name, m.title, m.score])
-
-
-def _print_tables(answers: list[tuple[str, Matches]], metric: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    for query, matches in answers:
-        understood = "" if matches.mode == "exact" else f" → {matches.name} ({matches.mode})"
-        titled = any(m.title for m in matches)
-        console.print(Text(f"{query}{understood} · {metric}", style="bold"))
-        table = Table(box=None)
-        table.add_column("", justify="right")
-        table.add_column("name", overflow="fold")
-        if titled:
-            table.add_column("title", overflow="fold")
-        table.add_column("score", justify="right")
-        for m in matches:
-            # Text, for a name such as "[deleted]" is not markup
-            cells: list[str | Text] = [
-                str(m.rank),
-                Text(m.name),
-                *([Text(m.title)] if titled else []),
-                f"{m.score:.4f}",
-            ]
-            table.add_row(*cells)
-        console.print(table)

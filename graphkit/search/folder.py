@@ -12,10 +12,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
+from graphkit.graphs.names import Names
+from graphkit.search.filters import Column
+from graphkit.search.name_lookup import NameLookup
 from graphkit.vectors_folder import kind_of
 from neuralcore.checkpoint import sealed, sha256, unsealed, write_text
 from neuralcore.errors import UserError
@@ -24,16 +31,32 @@ from neuralcore.lazy import lazy_import
 faiss = lazy_import("faiss", extra="cpu")
 pyarrow = lazy_import("pyarrow")
 
-FORMAT = 1
+FORMAT = 2
+READ = (1, 2)  # 1: without gaps and attributes
 KIND = "search_index"
 SUFFIXES = {"index": ".faiss", "names": ".arrow"}
+ATTRIBUTE = "attribute."  # before an attribute's name, in the columns of the names' file
 OWN_FILE = re.compile(r"(index_[0-9a-f]{16}\.faiss|names_[0-9a-f]{16}\.arrow)|(index|names|manifest\.json)\.tmp")
 
 
-def write_folder(
-    folder: Path, index: Any, names: Sequence[str], titles: Sequence[str] | None, description: dict[str, Any]
-) -> Path:
-    """Write an index folder, in place of the one that may be there; `description` goes into the manifest.
+@dataclass(frozen=True)
+class Stored:
+    """What an index is made of.
+
+    Attributes:
+        index: FAISS's. attributes: name -> `Column`. mapped: whether it lies in its file.
+        details: plain values for the manifest: the metric, the factory string and how it was chosen.
+    """
+
+    index: Any
+    lookup: NameLookup
+    attributes: dict[str, Column]
+    details: dict[str, Any]
+    mapped: bool = False
+
+
+def write_folder(folder: Path, stored: Stored) -> Path:
+    """Write an index folder, in place of the one that may be there.
 
     Raises:
         UserError: it cannot be written (full disk, no permission), or the folder holds what is not a search index.
@@ -44,12 +67,9 @@ def write_folder(
         raise UserError(
             f"{folder} holds {kind_of(folder) or 'another manifest.json'}: choose another folder for the index"
         )
+    table = _table(stored)
 
     def write_names(file: IO[bytes]) -> None:
-        columns = {"name": pyarrow.array(names, pyarrow.string())}
-        if titles is not None:
-            columns["title"] = pyarrow.array(titles, pyarrow.string())
-        table = pyarrow.table(columns)
         with pyarrow.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table)
 
@@ -59,16 +79,16 @@ def write_folder(
         files = {
             # Through Python's file: FAISS's own does not notice that the last bytes met a full disk.
             "index": _write(
-                folder, "index", lambda file: faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
+                folder, "index", lambda file: faiss.write_index(stored.index, faiss.PyCallbackIOWriter(file.write))
             ),
             "names": _write(folder, "names", write_names),
         }
         manifest = {
             "format": FORMAT,
             "kind": KIND,
-            "rows": len(names),
-            "dimension": index.d,
-            **description,
+            "rows": len(stored.lookup),
+            "dimension": stored.index.d,
+            **stored.details,
             "sha256": files,
         }
         write_text(folder / "manifest.json", sealed(manifest))
@@ -81,8 +101,8 @@ def write_folder(
     return folder
 
 
-def read_folder(folder: Path) -> tuple[Any, list[str], list[str] | None, dict[str, Any]]:
-    """The FAISS index, names, titles and manifest of a folder, every hash checked before its file is parsed.
+def read_folder(folder: Path, mapped: bool = False) -> Stored:
+    """What a folder holds, every hash checked before its file is parsed.
 
     Raises:
         UserError: there is no index, another version wrote it, or a byte has changed.
@@ -93,12 +113,59 @@ def read_folder(folder: Path) -> tuple[Any, list[str], list[str] | None, dict[st
         paths[name] = _path(folder, name, digest)
         if not paths[name].is_file():
             raise UserError(f"{folder}: {paths[name].name} is missing: build the index again")
-        if sha256(paths[name]) != digest:
-            raise UserError(f"{paths[name]} is damaged: its SHA-256 is not the manifest's; build the index again")
-    with pyarrow.OSFile(str(paths["names"])) as file:
-        table = pyarrow.ipc.open_file(file).read_all()
-    titles = table["title"].to_pylist() if "title" in table.column_names else None
-    return faiss.read_index(str(paths["index"])), table["name"].to_pylist(), titles, manifest
+    with ThreadPoolExecutor(len(paths)) as pool:  # hashing leaves Python's lock alone
+        for path, digest, wanted in zip(
+            paths.values(), pool.map(sha256, paths.values()), manifest["sha256"].values()
+        ):
+            if digest != wanted:
+                raise UserError(f"{path} is damaged: its SHA-256 is not the manifest's; build the index again")
+    if mapped and not can_map():
+        raise UserError(f"faiss {faiss.__version__} cannot map an index: install 1.11 or later, or load it unmapped")
+    # This flag, and not the older IO_FLAG_MMAP, leaves flat vectors and graphs in the file, too.
+    index = faiss.read_index(str(paths["index"]), faiss.IO_FLAG_MMAP_IFC if mapped else 0)
+    if mapped:
+        table = pyarrow.ipc.open_file(pyarrow.memory_map(str(paths["names"]))).read_all()
+    else:
+        with pyarrow.OSFile(str(paths["names"])) as file:
+            table = pyarrow.ipc.open_file(file).read_all()
+    return Stored(index, *_of_table(table), manifest, mapped)
+
+
+def can_map() -> bool:
+    """Whether this FAISS can leave an index in its file."""
+    return hasattr(faiss, "IO_FLAG_MMAP_IFC")
+
+
+def _table(stored: Stored) -> Any:
+    """Names, titles, gaps and attributes as an Arrow table."""
+    names, titles, removed = stored.lookup.parts()
+    columns = {"name": names.arrow()}
+    if titles is not None:
+        columns["title"] = titles.arrow()
+    if removed.any():
+        columns["removed"] = pyarrow.array(removed)
+    for name, column in stored.attributes.items():
+        values = pyarrow.array(column.values)
+        if column.texts is not None:
+            values = pyarrow.DictionaryArray.from_arrays(values, pyarrow.array(column.texts, pyarrow.string()))
+        columns[ATTRIBUTE + name] = values
+    return pyarrow.table(columns)
+
+
+def _of_table(table: Any) -> tuple[NameLookup, dict[str, Column]]:
+    columns = dict(zip(table.column_names, table.columns))
+    names, titles = Names.from_arrow(columns["name"]), columns.get("title")
+    removed = columns["removed"].to_numpy().copy() if "removed" in columns else np.zeros(len(names), bool)
+    lookup = NameLookup(names, None if titles is None else Names.from_arrow(titles), removed)
+    attributes = {}
+    for name, column in columns.items():
+        if name.startswith(ATTRIBUTE):
+            texts = None
+            if pyarrow.types.is_dictionary(column.type):
+                array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+                column, texts = array.indices, array.dictionary.to_pylist()
+            attributes[name.removeprefix(ATTRIBUTE)] = Column(column.to_numpy(), texts)
+    return lookup, attributes
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -110,7 +177,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     data = path.read_bytes()
     try:
         found = json.loads(data)["format"]
-        if found != FORMAT:
+        if found not in READ:
             raise UserError(f"{path}: format {found}, this version reads {FORMAT}: build the index again")
         return unsealed(data)
     except (ValueError, KeyError, TypeError):

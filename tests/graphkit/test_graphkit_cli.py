@@ -176,13 +176,17 @@ def test_a_table_on_a_terminal(runs: Path, capsys: pytest.CaptureFixture, monkey
     ]
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["search", "words", "king"]) == 0
-    assert "king · cosine" in capsys.readouterr().out
+    assert "king (exact) · cosine" in capsys.readouterr().out
 
 
 def test_an_index_is_saved_and_searched_without_the_run(runs: Path, capsys: pytest.CaptureFixture):
     assert main(["search", "graph", "--save-index", "index", "--metric", "l2"]) == 0
     printed = capsys.readouterr()
-    assert (printed.out, printed.err) == ("", "4 rows of dimension 2 in index\n")
+    assert printed.out == ""
+    assert printed.err.splitlines() == [
+        "4 rows of dimension 2 in index",
+        "exact: 4 rows of 2 numbers are compared in a millisecond or less: Flat, recall@10 1.000",
+    ]
     (runs / "graph" / "vectors" / "manifest.json").unlink()
     (line,) = answer(capsys, "index", "king")
     assert line["metric"] == "l2"

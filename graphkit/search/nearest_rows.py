@@ -1,0 +1,113 @@
+"""From vectors to the nearest rows by number: FAISS's answer with its ties in order, settled where search is exact.
+
+FAISS adds up large batches by matrix products (l2 as |q|² + |x|² - 2 q·x), whose float32 rounding can change the
+order; and equal inner products come in no order. So exact search asks for more candidates than wanted, and scores
+these anew in float64.
+
+Axes: N rows, D dimension, M queries, k neighbours, C candidates.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphkit.search import kinds
+from graphkit.search.rows import Metric
+from neuralcore.errors import UserError
+from neuralcore.lazy import lazy_import
+
+faiss = lazy_import("faiss", extra="cpu")
+
+SPARE = 16  # candidates FAISS is asked for beyond k, among which ties are settled
+ROUNDING = 1e-5  # what two float32 scores of equal vectors may differ by, relative to the product of the norms
+SETTLED = 2_000_000  # numbers of candidates' vectors that are settled at a time, 16 MB of float64
+SHARE = 0.05  # of the rows: where fewer pass a filter, all of these are compared
+
+
+def nearest_rows(
+    index: Any, queries: np.ndarray, k: int, metric: Metric, passing: np.ndarray | None = None, gpu: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(M, K) scores, falling, and row numbers, ties by number; K is k or the rows there are, -1 where none was found.
+
+    Args:
+        index: FAISS's. queries: (M, D) float32, checked, of length one for the cosine.
+        passing: (N,) which rows may be found; None for all. Where few may, all of these are compared, whatever the
+            kind of index.
+        gpu: a copy of the index that searches, where all rows may be found.
+
+    Raises:
+        UserError: this kind of FAISS index cannot leave rows out.
+    """
+    count = index.ntotal if passing is None else int(passing.sum())
+    k = min(k, count)
+    if not k or not len(queries):
+        return np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
+    if isinstance(index, faiss.IndexFlat):
+        searched = gpu if gpu is not None and passing is None else index
+        return _settled(searched, index, queries, k, metric, kinds.parameters(index, passing), count)
+    if passing is not None and (count * index.d <= kinds.EXACT_NUMBERS or count < SHARE * len(passing)):
+        rows = np.flatnonzero(passing)
+        few = faiss.IndexFlat(index.d, index.metric_type)
+        few.add(index.reconstruct_batch(rows))
+        scores, places = _settled(few, few, queries, k, metric, None, count)
+        return scores, rows[places]
+    searched = gpu if gpu is not None and passing is None else index
+    try:
+        scores, rows = _candidates(searched, queries, k, metric, kinds.parameters(index, passing))
+    except RuntimeError:
+        raise UserError(
+            f"{type(index).__name__} cannot search among some rows only: use factory 'auto', 'HNSW32' or 'IVF64,Flat'"
+        ) from None
+    if metric == "l2":
+        scores = 0.0 - np.sqrt(np.maximum(-scores, 0))  # 0.0 - 0.0 is no -0.0
+    order = np.lexsort((rows, -scores), axis=-1)
+    # An approximate index may visit fewer than k rows; its -1 come last, whatever their score.
+    order = np.take_along_axis(order, np.argsort(np.take_along_axis(rows, order, 1) < 0, kind="stable", axis=1), 1)
+    return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+
+
+def _candidates(
+    index: Any, queries: np.ndarray, k: int, metric: Metric, parameters: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """FAISS's answer, (M, k) scores and rows; its squared distances negated, so that more is nearer."""
+    scores, rows = index.search(queries, k) if parameters is None else index.search(queries, k, params=parameters)
+    return (-scores if metric == "l2" else scores), rows
+
+
+def _settled(
+    index: Any, stored: Any, queries: np.ndarray, k: int, metric: Metric, parameters: Any, count: int, wanted: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best k of `wanted` candidates, scored anew in float64; more are fetched while rows past the last could
+    truly be as near as the k-th. `stored` gives the vectors of rows back."""
+    wanted = min(wanted or k + SPARE, count)
+    size = max(1, SETTLED // (wanted * stored.d))
+    out_scores, out_rows = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
+    for start in range(0, len(queries), size):
+        asked = queries[start : start + size]
+        scores, rows = _candidates(index, asked, wanted, metric, parameters)
+        vectors = stored.reconstruct_batch(rows.ravel()).reshape(*rows.shape, stored.d).astype(np.float64)
+        lengths = np.sqrt((vectors**2).sum(axis=-1))
+        length = np.linalg.norm(asked.astype(np.float64), axis=1)[:, None]
+        # .sum(axis=-1) and not @: a row's sum must not depend on its place, as it does in BLAS
+        if metric == "l2":
+            exact = 0.0 - np.sqrt(((vectors - asked[:, None]) ** 2).sum(axis=-1))
+        else:
+            exact = (vectors * asked[:, None]).sum(axis=-1)
+        if metric == "cosine":
+            exact /= lengths * length  # rows of length one in float32 are so to 1e-7 only
+        exact = exact.astype(np.float32)
+        order = np.lexsort((rows, -exact), axis=-1)[:, :k]
+        stop = start + len(asked)
+        out_scores[start:stop] = np.take_along_axis(exact, order, 1)
+        out_rows[start:stop] = np.take_along_axis(rows, order, 1)
+        if wanted < count:
+            longest = lengths.max(axis=1)
+            scale = (length[:, 0] + longest) ** 2 if metric == "l2" else length[:, 0] * longest
+            for i in np.flatnonzero(scores[:, -1] >= scores[:, k - 1] - ROUNDING * scale):
+                one = slice(start + i, start + i + 1)
+                out_scores[one], out_rows[one] = _settled(
+                    index, stored, queries[one], k, metric, parameters, count, 4 * wanted
+                )
+    return out_scores, out_rows
