@@ -68,4 +68,5 @@ def read_bare_file(
     columns = {str(name): Column.of(name, values, len(lookup)) for name, values in (attributes or {}).items()}
     factory = "Flat" if isinstance(index, faiss.IndexFlat) else type(index).__name__
     reason = f"{path.name} was read without hashes"
-    return Stored(index, lookup, columns, {"metric": metric, "factory": factory, "reason": reason})
+    recall = 1.0 if factory == "Flat" else None
+    return Stored(index, lookup, columns, {"metric": metric, "factory": factory, "reason": reason, "recall": recall})

@@ -23,7 +23,15 @@ from graphkit.search.foreign import read_bare_file
 from graphkit.search.matches import Match, Matches
 from graphkit.search.nearest_rows import nearest_rows
 from graphkit.search.queries import VECTOR, analogy, answered, understood
-from graphkit.search.rows import Metric, checked_blocks, checked_k, checked_metric, read_source, real_array
+from graphkit.search.rows import (
+    Metric,
+    checked_blocks,
+    checked_k,
+    checked_metric,
+    checked_queries,
+    read_source,
+    real_array,
+)
 from neuralcore.errors import UserError
 from neuralcore.lazy import lazy_import
 
@@ -195,7 +203,7 @@ class SearchIndex:
                 f"the query has shape {vectors.shape}; this index takes a name, ({self.dimension},) or "
                 f"(M, {self.dimension})"
             )
-        scores, rows = self._nearest(self._prepared(np.atleast_2d(vectors)), k, among)
+        scores, rows = self._nearest(checked_queries(np.atleast_2d(vectors), self.metric), k, among)
         found = answered(self._lookup, scores, rows, k, [VECTOR] * len(rows))
         return found[0] if vectors.ndim == 1 else found
 
@@ -209,7 +217,7 @@ class SearchIndex:
         """
         k = checked_k(k)
         vector, asked = analogy(self.faiss, self._lookup, (a, b, c), False)
-        found = self._nearest(self._prepared(vector[None]), k + 3, self._passing(where))
+        found = self._nearest(checked_queries(vector[None], self.metric), k + 3, self._passing(where))
         return answered(self._lookup, *found, k, [asked])[0]
 
     def check_where(self, where: Where) -> None:
@@ -227,13 +235,9 @@ class SearchIndex:
     def _by_names(self, queries: Sequence[str], k: int, among: np.ndarray | None, fuzzy: bool) -> list[Matches]:
         vectors, asked = understood(self.faiss, self._lookup, queries, fuzzy)
         most = max(len(each.rows) for each in asked)
-        sums = [place for place, each in enumerate(asked) if each.mode == "analogy"]
-        vectors[sums] = self._prepared(vectors[sums])  # rows are of length one already, where they have to be
+        if sums := [place for place, each in enumerate(asked) if each.mode == "analogy"]:
+            vectors[sums] = checked_queries(vectors[sums], self.metric)  # rows are as they have to be already
         return answered(self._lookup, *self._nearest(vectors, k + most, among), k, asked)
-
-    def _prepared(self, vectors: np.ndarray) -> np.ndarray:
-        empty = np.empty((0, self.dimension), np.float32)
-        return np.concatenate([empty, *checked_blocks(vectors, None, self.metric)])
 
     def _passing(self, where: Where | None) -> np.ndarray | None:
         """(rows,) bool: those that may be found; None for all."""

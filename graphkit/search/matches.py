@@ -40,6 +40,8 @@ class Matches(Sequence[Match]):
         name: the row it was understood as, for an analogy the three as "a - b + c"; None for a vector.
     """
 
+    __slots__ = ("_matches", "mode", "name")
+
     def __init__(self, matches: Sequence[Match], mode: Mode, name: str | None = None):
         self._matches, self.mode, self.name = matches, mode, name
 
@@ -70,6 +72,8 @@ class FoundRows(Sequence[Match]):
     Args:
         lookup: what the rows are called. scores, rows: (k,), nearest first.
     """
+
+    __slots__ = ("lookup", "rows", "scores")
 
     def __init__(self, lookup: NameLookup, scores: np.ndarray, rows: np.ndarray):
         self.lookup, self.scores, self.rows = lookup, scores, rows

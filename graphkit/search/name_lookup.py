@@ -111,8 +111,15 @@ class NameLookup:
         return None if row < 0 else int(row)
 
     def rows_of(self, names: Sequence[str]) -> np.ndarray:
-        """(B,) the rows of exactly these names, -1 for one that is not here."""
-        rows = self._names.numbers(names).astype(np.int64)
+        """(B,) the rows of exactly these names, -1 for one that is not here.
+
+        Raises:
+            UserError: one cannot be a name, for it holds half of a surrogate pair.
+        """
+        try:
+            rows = self._names.numbers(names).astype(np.int64)
+        except UnicodeEncodeError as error:
+            raise UserError(f"the query {error.object!r} is not UTF-8: type it anew") from None
         rows[(rows >= 0) & self.removed[rows]] = -1
         if self._moved:
             rows = np.array([self._moved.get(name, row) for name, row in zip(names, rows.tolist())], np.int64)
@@ -156,10 +163,6 @@ class NameLookup:
         Raises:
             UserError: none or several rows fit; the nearest, or those that fit, are named.
         """
-        try:
-            query.encode()
-        except UnicodeEncodeError:
-            raise UserError(f"the query {query!r} is not UTF-8: type it anew") from None
         if (row := self.row_of(query)) is not None:
             return row, "exact"
         wanted = folded(query)

@@ -118,6 +118,21 @@ def checked_blocks(
         yield block
 
 
+def checked_queries(vectors: np.ndarray, metric: Metric) -> np.ndarray:
+    """(M, D) vectors to search for, as rows are prepared; in one go where all are in order, for one query's sake.
+
+    Raises:
+        UserError: as `checked_blocks`.
+    """
+    with np.errstate(over="ignore"):
+        block = np.ascontiguousarray(vectors, dtype=np.float32)
+    exact = block.astype(np.float64)
+    squares = np.einsum("ij,ij->i", exact, exact)  # of float32 these are finite, unless a number was not
+    if not (squares < LONGEST**2).all() or not squares.all():
+        return np.concatenate([block[:0], *checked_blocks(vectors, None, metric)])
+    return (exact / np.sqrt(squares)[:, None]).astype(np.float32) if metric == "cosine" else block
+
+
 def checked_metric(metric: str) -> Metric:
     """`metric`, if there is such.
 
