@@ -4,8 +4,8 @@
 
 Vectors lie around random centres and have length one; the larger `--spread`, the less of the centres is left, and
 the harder approximate indices have to look. FAISS runs on one thread. Both sides search the same FAISS object with
-the same setting, so recall is the same by construction; it is printed as the build measured it. Loading is measured in
-a process of its own.
+the same setting, so recall is the same by construction; it is printed as the build measured it. Loading is measured
+in a process of its own.
 Writes docs/results/search.md.
 """
 
@@ -155,8 +155,9 @@ def main() -> None:
 FAISS {faiss.__version__} (one thread), Python {platform.python_version()}, {platform.machine()},
 {os.cpu_count()} cores. {arguments.rows:,} rows of {DIMENSION} numbers around random centres (spread
 {arguments.spread}), cosine, {K} neighbours, {len(queries):,} queries. Queries per CPU-second, the best of
-{arguments.rounds} rounds in which both take turns, and what SearchIndex adds to a query; recall@10 is what the build measured. "By row" FAISS is given row numbers, gives the rows back and searches;
-SearchIndex is given names.
+{arguments.rounds} rounds in which both take turns, and what SearchIndex adds to a query; recall@10 is what
+the build measured. "By row" FAISS is given row numbers, gives the rows back and searches; SearchIndex is given
+names.
 
 | index | recall@10 | FAISS, batch | SearchIndex | FAISS, one by one | SearchIndex | FAISS, by row | by name |
 |---|--:|--:|--:|--:|--:|--:|--:|

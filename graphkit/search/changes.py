@@ -95,7 +95,7 @@ def update(index: SearchIndex, names: Sequence[str], vectors: Any) -> None:
 
 def wanted(lookup: NameLookup) -> bool:
     """See `SearchIndex.compaction_wanted`."""
-    return float(lookup.removed.mean()) > GAPS
+    return lookup.gaps > GAPS * lookup.rows
 
 
 def compact(index: SearchIndex) -> None:

@@ -242,7 +242,7 @@ class SearchIndex:
     def _passing(self, where: Where | None) -> np.ndarray | None:
         """(rows,) bool: those that may be found; None for all."""
         removed = self._lookup.removed
-        live = ~removed if removed.any() else None
+        live = ~removed if self._lookup.gaps else None
         if not where:
             return live
         mask = passing(self.attributes, where, len(removed))
@@ -261,7 +261,7 @@ class SearchIndex:
     ) -> None:
         """Put B rows behind the others; all of them or, where one is refused, none.
 
-        An index that was trained (IVF, PQ) keeps its lists: after many additions `compaction_wanted`.
+        An index that was trained (IVF, PQ) keeps its lists and codes: where most rows are new, build it anew.
 
         Args:
             names: B strings that are not in the index. vectors: (B, D). titles: B strings, "" for none.

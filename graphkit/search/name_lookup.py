@@ -49,7 +49,7 @@ class NameLookup:
         if removed is None:
             self._check_unique()
             removed = np.zeros(len(self._names), bool)
-        self.removed = removed
+        self.removed, self.gaps = removed, int(removed.sum())  # counted once: a search asks each time
         self._folded: FoldedNames | None = None
 
     def _check_unique(self) -> None:
@@ -69,7 +69,7 @@ class NameLookup:
         return len(self.removed)
 
     def __len__(self) -> int:
-        return self.rows - int(self.removed.sum())
+        return self.rows - self.gaps
 
     def __contains__(self, name: str) -> bool:
         return self.row_of(name) is not None
@@ -77,14 +77,14 @@ class NameLookup:
     @property
     def names(self) -> Sequence[str]:
         """What the rows are called, without those that are removed."""
-        if not self._new_names and not self.removed.any():
+        if not self._new_names and not self.gaps:
             return self._names
         return [self.name(row) for row in self.live]
 
     @property
     def titles(self) -> Sequence[str] | None:
         """Their titles, None where no row ever had one."""
-        if self._titles is None or (not self._new_names and not self.removed.any()):
+        if self._titles is None or (not self._new_names and not self.gaps):
             return self._titles
         return [self.title(row) for row in self.live]
 
@@ -143,13 +143,14 @@ class NameLookup:
         # A new array: whoever took a mask from the old one goes on with that.
         self.removed = self.removed.copy()
         self.removed[rows] = True
+        self.gaps += len(rows)
         if self._moved:
             for row in rows.tolist():
                 self._moved.pop(self.name(row), None)
 
     def parts(self) -> tuple[Names, Names | None, np.ndarray]:
         """Names and titles of all rows, "" for a gap, and which rows are gaps: what is saved."""
-        if not self._new_names and not self.removed.any():
+        if not self._new_names and not self.gaps:
             return self._names, self._titles, self.removed
         gone = self.removed.tolist()
         names = Names.of(["" if gone[row] else self.name(row) for row in range(self.rows)])

@@ -307,3 +307,25 @@ def test_types_come_along_and_tell_names_apart(matrix: np.ndarray):
     assert list(index.names) == ["user/1", "2", "film/1", "3"]
     assert list(index.titles) == ["1", "", "Heat", ""]
     assert {m.name for m in index.search("Heat", where={"type": "film"})} == {"3"}
+
+
+def test_types_of_a_graphs_entities():
+    torch = pytest.importorskip("torch")
+    assert torch
+    from graphkit.embedding.embedding import GraphEmbedding
+    from graphkit.graphs.graph import Graph
+
+    edges = {"train": np.array([[0, 0, 2], [1, 0, 3]])}
+    types = {"user": 2, "film": 2}
+    graph = Graph.of(["a", "b", "a", "heat"], ["likes"], edges, types=types, sides=[("user", "film")])
+    embedding = GraphEmbedding(graph, dimension=4)
+    embedding.matrix = np.eye(4, dtype=np.float32) + 1
+    index = SearchIndex.build(embedding.entities)
+    assert list(index.names) == ["user/a", "b", "film/a", "heat"]
+    assert [m.name for m in index.search("b", where=["type=film"])] == ["film/a", "heat"]
+    with pytest.raises(UserError, match=r"'a' could be 'user/a' \(a\) or 'film/a' \(a\)"):
+        index.search("a")
+    one_type = Graph.of(["a", "b"], ["likes"], {"train": np.array([[0, 0, 1]])})
+    plain = GraphEmbedding(one_type, dimension=4)
+    plain.matrix = np.eye(2, 4, dtype=np.float32)
+    assert SearchIndex.build(plain.entities).attributes == {}
