@@ -60,12 +60,8 @@ class SearchIndex:
     """
 
     def __init__(self, stored: Stored, device: Device = "cpu"):
-        self.faiss, self._lookup, self.attributes, self.mapped = (
-            stored.index,
-            stored.lookup,
-            stored.attributes,
-            stored.mapped,
-        )
+        self.faiss, self._lookup = stored.index, stored.lookup
+        self.attributes, self.mapped = stored.attributes, stored.mapped
         self.metric: Metric = stored.details["metric"]
         self.factory: str = stored.details["factory"]
         self.reason: str = stored.details.get("reason", "")
@@ -131,6 +127,8 @@ class SearchIndex:
         reached = 1.0
         if not isinstance(index, faiss.IndexFlat):
             reached = kinds.tune(index, recall, kinds.judge(index, len(matrix), blocks, metric == "l2"))
+        if factory == "auto":
+            reason += kinds.remark(index)
         details = {"metric": metric, "factory": chosen, "reason": reason, "recall": reached}
         return cls(Stored(index, lookup, columns, details), device)
 

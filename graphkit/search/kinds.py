@@ -32,6 +32,7 @@ COMPARED = (
 )
 EASED = 1e-6  # by how much of its length a score may be below the 10th's and still count: float32 says no more
 HARDEST = 1024  # efSearch at most
+MANY = 8  # where more than a list in so many is visited, a graph should be quicker: docs/results/search.md
 
 
 def choose(rows: int, dimension: int) -> tuple[str, str]:
@@ -138,6 +139,17 @@ def tune(index: Any, target: float | None, measured: Callable[[], float]) -> flo
         if found >= target or value >= most:
             return found
         value *= 2
+
+
+def remark(index: Any) -> str:
+    """What is to be said of an index that has been tuned: that its lists help little, or nothing."""
+    lists = inverted(index)
+    if lists is None or lists.nprobe * MANY <= lists.nlist:
+        return ""
+    return (
+        f"; it has to visit {lists.nprobe} of {lists.nlist} lists, for these vectors cluster little: 'HNSW32' takes "
+        "longer to build and should search faster"
+    )
 
 
 def judge(

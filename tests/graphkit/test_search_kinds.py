@@ -82,6 +82,14 @@ def test_as_hard_as_the_recall_needs(matrix, names, tmp_path: Path):
     assert own.recall < recalls[0] + 0.3
 
 
+@pytest.mark.parametrize(("recall", "hard"), [(0.3, False), (1.0, True)])
+def test_lists_that_help_little_are_told(matrix, names, recall: float, hard: bool, monkeypatch):
+    monkeypatch.setattr(kinds, "EXACT_NUMBERS", 1)
+    monkeypatch.setattr(kinds, "GRAPH_ROWS", 1)
+    index = SearchIndex.build(matrix, names, recall=recall)
+    assert ("for these vectors cluster little: 'HNSW32'" in index.reason) == hard
+
+
 def test_equal_rows_count_alike_for_recall():
     """A hundred copies of each row: any ten of them are right."""
     matrix = np.repeat(np.random.default_rng(0).normal(size=(12, D)), 100, axis=0)
