@@ -114,8 +114,7 @@ class EdgeBatches:
                 mine = generator.permutation(mine)
                 blocks.append((rows[mine], weights[mine]))
                 if self.elsewhere is not None:
-                    now = vectors if part == 0 else None
-                    self.elsewhere.look(number, blocks[-1][0], visit, now, generator)
+                    self.elsewhere.look(number, blocks[-1][0], visit, vectors, generator, first=part == 0)
             steps = [(n, start) for n, (mine, _) in enumerate(blocks) for start in range(0, len(mine), size)]
             # Where there are several classes, their steps are mixed.
             for step in generator.permutation(len(steps)) if len(blocks) > 1 else range(len(steps)):
@@ -125,6 +124,8 @@ class EdgeBatches:
                 for batch in self._asked(number, edges[some], weight[some], edges, visit.shards, generator):
                     yield len(batch.given) / 2, self.relations.classes[number].operator, batch
             self.buckets.forget()
+        if self.elsewhere is not None and rounds:
+            self.elsewhere.leave()
 
     def _against_all(self, generator: np.random.Generator) -> Iterator[tuple[float, str, Batch]]:
         """Every question once, against all entities of the type that is asked for."""

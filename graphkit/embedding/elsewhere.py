@@ -5,17 +5,16 @@ equally often. With S of P shards in memory neither is so by itself: softmax aga
 says how shards compare, and a node with 5 % of all edges, a negative of every batch where all is in memory, is one
 only when its shard is there. Both are put right here (`neuralcore.scoring.apart` has the losses):
 
-- *Judged*: copies of 4,096 entities, as many of each shard as of any other, half of them drawn uniformly and half by
-how
-  often they are an answer, stand for everywhere. They are as old as their shard's last visit, and stay as they are.
+- *Judged*: copies of thousands of entities, as many of each shard as of any other, half of them drawn uniformly and
+  half by how often they are an answer, stand for everywhere. They are as old as their shard's last visit, and stay as
+  they are; those of shards in memory are taken anew.
   Of them each batch draws what it would have had in its pool: a row drawn twice is there once.
 - *Moved*: a row in memory that is in a batch's pool moves `times` its gradient: how probably a batch of all edges
-would
-  have had it, over how probably this one had, and over what share of such questions are asked while it is here. That
-  is near 1 for all but the most frequent.
+  would have had it, over how probably this one had, and over what share of such questions are asked while it is here.
+  That is near 1 for all but the most frequent.
 
-Without this, MRR on a power-law graph fell from .097 to .075 from one partition to sixteen
-(docs/results/partitions.md).
+Without this, MRR on a power-law graph of 100,000 nodes fell from .097 to .075 from one partition to sixteen (two
+passes, 1,000 edges held out).
 
 Axes: P shards of C rows, S slots, Q = 2 x classes kinds of questions (tails, then heads), D numbers, K candidates.
 """
@@ -32,9 +31,11 @@ from graphkit.embedding.relation_classes import RelationClass
 from neuralcore.checkpoint import Shard
 from neuralcore.scoring.losses import Still
 
-COPIES = 4096  # of each kind of question; fewer where there are many kinds
+Vectors = Callable[[np.ndarray], np.ndarray]
+
+NUMBERS = 1 << 21  # of all copies for a kind of question, 8 MiB; fewer where there are many kinds
 LEAST = 16  # of a shard
-TIMES = 8  # batches that are judged by the same copies: drawing them takes as long as a step
+TIMES = 4  # batches that are judged by the same copies: drawing them takes as long as a step
 
 
 class Elsewhere:
@@ -58,7 +59,8 @@ class Elsewhere:
         self.partition, self.classes = partition, classes
         self.counts, self.batch_size, self.frequent = counts, batch_size, frequent
         kinds, shards = 2 * len(classes), partition.shards
-        self.half = max(COPIES // (2 * shards * max(len(classes) // 4, 1)), LEAST)
+        copies = NUMBERS // (dimension * max(len(classes) // 4, 1))
+        self.half = min(max(copies // (2 * shards), LEAST), partition.capacity)
         self.copies = np.zeros((kinds, shards, 2 * self.half, dimension), np.float32)
         self.places = np.zeros((kinds, shards, 2 * self.half), np.int64)
         self.seen = np.zeros((kinds, shards), bool)
@@ -96,23 +98,25 @@ class Elsewhere:
         number: int,
         edges: np.ndarray,
         visit: Visit,
-        vectors: Callable[[np.ndarray], np.ndarray] | None,
+        vectors: Vectors,
         generator: np.random.Generator,
+        first: bool,
     ) -> None:
         """Take in the edges (E, 3), as rows of the slots' table, that a class is trained on next.
 
         Args:
-            vectors: rows -> what they are now; None leaves the copies as they are.
+            vectors: rows -> what they are now. first: whether the visit begins; then other entities are copied.
         """
         capacity = self.partition.capacity
         self._held, self._asked, self._drawn = np.array(visit.shards), self._shares(visit), {}
+        self._vectors = vectors
         for side, (given, answer) in enumerate(((0, 2), (2, 0))):
             of_slot, rows = edges[:, given] // capacity, edges[:, answer]
             for slot, shard in enumerate(visit.shards):
                 asked = rows[of_slot == slot]
                 found, counts = np.unique(asked, return_counts=True)
                 self._answers[2 * number + side, slot] = found, counts / max(len(asked), 1)
-                if vectors is None:
+                if not first:
                     continue
                 kind = self.classes[number].tail if side == 0 else self.classes[number].head
                 could = self.partition.rows_of(kind, shard)
@@ -130,6 +134,17 @@ class Elsewhere:
                 self.copies[2 * number + side, shard] = vectors(chosen)
                 self.places[2 * number + side, shard] = shard * capacity + chosen % capacity
                 self.seen[2 * number + side, shard] = True
+
+    def leave(self) -> None:
+        """Copy what is in memory as it is now, before some of it is gone."""
+        for kind in range(len(self.seen)):
+            for slot, shard in enumerate(self._held):
+                if self.seen[kind, shard]:
+                    self.copies[kind, shard] = self._now(slot, self.places[kind, shard])
+
+    def _now(self, slot: int, places: np.ndarray) -> np.ndarray:
+        capacity = self.partition.capacity
+        return self._vectors(slot * capacity + places % capacity)
 
     def judge(
         self,
@@ -174,7 +189,11 @@ class Elsewhere:
             flat.append(shard * 2 * self.half + first + generator.integers(self.half, size=count))
         chosen = np.concatenate(flat)
         places, first_of = np.unique(self.places[kind].reshape(-1)[chosen], return_index=True)
-        drawn = self.copies[kind].reshape(-1, self.copies.shape[-1])[chosen[first_of]], places
+        copies = self.copies[kind].reshape(-1, self.copies.shape[-1])[chosen[first_of]]
+        for slot, of in enumerate(self._held):  # which are there as they are
+            mine = np.flatnonzero(places // self.partition.capacity == of)
+            copies[mine] = self._now(slot, places[mine])
+        drawn = copies, places
         self._drawn[kind] = 1, drawn
         return drawn
 

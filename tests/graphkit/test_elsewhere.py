@@ -104,7 +104,14 @@ def test_a_checkpoint_has_the_copies() -> None:
     one, other = (Elsewhere(partition, classes, 3, np.full((4, 4), 25), 10, 0) for _ in range(2))
     plan = visits(4, 2)
     edges = np.stack([np.arange(20), np.zeros(20, int), np.arange(20)[::-1]], axis=1)
-    one.look(0, edges, plan[0], lambda rows: np.tile(rows[:, None], 3).astype(np.float32), np.random.default_rng(0))
+    one.look(
+        0,
+        edges,
+        plan[0],
+        lambda rows: np.tile(rows[:, None], 3).astype(np.float32),
+        np.random.default_rng(0),
+        first=True,
+    )
     assert one.seen.sum(1).tolist() == [2, 2]
     saved = one.shard().arrays
     assert saved is not None
