@@ -59,6 +59,8 @@ class Elsewhere:
         self.partition, self.classes = partition, classes
         self.counts, self.batch_size, self.frequent = counts, batch_size, frequent
         kinds, shards = 2 * len(classes), partition.shards
+        types = range(len(partition.counts))
+        self._sizes = np.array([[len(partition.rows_of(kind, shard)) for shard in range(shards)] for kind in types])
         copies = NUMBERS // (dimension * max(len(classes) // 4, 1))
         self.half = min(max(copies // (2 * shards), LEAST), partition.capacity)
         self.copies = np.zeros((kinds, shards, 2 * self.half, dimension), np.float32)
@@ -182,7 +184,7 @@ class Elsewhere:
         seen, flat = self.seen[kind], []
         for first, share, count in (
             (0, self.counts.sum(kind % 2), self.batch_size - 1 + self.frequent),
-            (self.half, self._sizes(of_type), self.classes[kind // 2].negatives),
+            (self.half, self._sizes[of_type], self.classes[kind // 2].negatives),
         ):
             bounds = np.cumsum(share * seen) / max((share * seen).sum(), 1e-30)
             shard = np.minimum(np.searchsorted(bounds, generator.random(count), side="right"), len(bounds) - 1)
@@ -197,10 +199,6 @@ class Elsewhere:
         self._drawn[kind] = 1, drawn
         return drawn
 
-    def _sizes(self, of_type: int) -> np.ndarray:
-        """(P,) entities of a type."""
-        return np.array([len(self.partition.rows_of(of_type, shard)) for shard in range(self.partition.shards)])
-
     def _times(
         self,
         batch: Batch,
@@ -211,7 +209,7 @@ class Elsewhere:
     ) -> np.ndarray:
         """(K,) float32; see the file's docstring."""
         assert batch.candidates is not None
-        side, given, sizes = kind % 2, self._held[slot], self._sizes(of_type)
+        side, given, sizes = kind % 2, self._held[slot], self._sizes[of_type]
         rows, chances = self._answers[kind, slot]
         at = np.minimum(np.searchsorted(rows, batch.candidates), len(rows) - 1)
         chance = np.where(rows[at] == batch.candidates, chances[at], 0.0)

@@ -44,8 +44,6 @@ from neuralcore.errors import UserError
 from neuralcore.kernels.edge_step import Scoring
 from neuralcore.telemetry import Telemetry
 
-Report = Callable[[int, dict[str, float]], None]
-
 
 class EdgeTrainer:
     """The tables, how far training has come, and the loop. A context manager: leaving it waits for the disk.
@@ -195,6 +193,8 @@ class EdgeTrainer:
         known = "" if self.encoders is None else self.encoders.digest
         if not self.relations.is_asked.all():
             begun += repr(self.relations.asked)
+        if self.batches.elsewhere is not None:  # whose copies a checkpoint has
+            begun += repr(self.batches.elsewhere.copies.shape)
         return hashlib.sha256((repr(parts) + begun + known).encode()).hexdigest()
 
     def vectors(self, out: np.ndarray) -> np.ndarray:
