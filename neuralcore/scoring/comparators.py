@@ -23,7 +23,7 @@ from torch.nn.functional import normalize
 Matrix = torch.Tensor
 BOTH, Q, C = "both", "questions", "candidates"
 EDGE = 1e-5  # of the unit ball: how near vectors come to it (Nickel & Kiela, eq. 5)
-NEAR = 1e-6  # arcosh(1 + this) = .0014 is the least hyperbolic distance: below it is rounding
+NEAR = 1e-6  # of |q|² + |c|²: what an expanded |q - c|² has to exceed to be told from rounding
 TINY = 1e-9  # under the root of a distance: its gradient at zero is finite
 
 
@@ -91,18 +91,26 @@ def _margins(x: Matrix) -> Matrix:
     return (1.0 - x.square().sum(1, keepdim=True)).clamp_min(EDGE)
 
 
+def _told_apart(q: Matrix, c: Matrix) -> tuple[Matrix, Matrix]:
+    """(B, K) squared distances, and below which each is rounding."""
+    squares = -_squared_l2(q, c)
+    least = NEAR * (q.square().sum(1, keepdim=True) + c.square().sum(1)) + TINY**2
+    return squares, least.detach()
+
+
 def _poincare(q: Matrix, c: Matrix) -> Matrix:
     """The distance of hyperbolic space (Nickel & Kiela 2017, https://arxiv.org/abs/1705.08039, eq. 1), negative."""
-    z = (-2.0 * _squared_l2(q, c) / (_margins(q) * _margins(c).T)).clamp_min(NEAR)
+    z = 2.0 * torch.maximum(*_told_apart(q, c)) / (_margins(q) * _margins(c).T)
     return -torch.log1p(z + (z * (z + 2.0)).sqrt())  # arcosh(1 + z)
 
 
 def _poincare_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix, side: str = BOTH) -> tuple[Matrix, Matrix]:
-    of_q, of_c, squares = _margins(q), _margins(c), -_squared_l2(q, c)
-    z = 2.0 * squares / (of_q * of_c.T)
-    # d arcosh(1 + z) / dz = 1 / sqrt(z (z + 2)); who is that near has no direction to go, but rounding's.
-    of_z = torch.where(z > NEAR, -ds / (z * (z + 2.0)).clamp_min(NEAR).sqrt(), 0.0)
-    of_squares = 2.0 * of_z / (of_q * of_c.T)
+    of_q, of_c = _margins(q), _margins(c)
+    squares, least = _told_apart(q, c)
+    z = 2.0 * torch.maximum(squares, least) / (of_q * of_c.T)
+    of_z = -ds / (z * (z + 2.0)).sqrt()  # d arcosh(1 + z) / dz = 1 / sqrt(z (z + 2))
+    # Who is that near has no direction to go, but rounding's.
+    of_squares = torch.where(squares > least, 2.0 * of_z / (of_q * of_c.T), 0.0)
     dq, dc = _squared_l2_backward(q, c, s, -of_squares, side)
     # By the margins: z is inversely as each, and a margin's own derivative is -2 x.
     if side != C:
