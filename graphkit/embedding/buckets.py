@@ -19,7 +19,7 @@ from graphkit.embedding.partition import Partition
 from graphkit.graphs.folder import pieces
 from neuralcore.mapped import forget_pages
 
-BLOCK = 1 << 18  # edges in memory at once: with what is made of them, 30 MB
+BLOCK = 1 << 17  # edges in memory at once: with what is made of them, 15 MB
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Edges that stand in a list twice, found exactly and in bounded memory, also where the list is a mapped file.
 
 Equal edges fall into the same part of the list, by a sum of their three numbers; the list is read once for each part,
-and the edges of a part are compared in memory. There are at most 64 parts, so memory is that of a million edges, or
-of the 64th part of them.
+and the edges of a part are compared in memory. There are at most 64 parts, so memory is that of half a million
+edges, or of the 64th part of them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from graphkit.graphs.folder import pieces
 from neuralcore.kernels.repeated_rows import repeated_rows
 
-PART = 1 << 20  # edges compared at once
+PART = 1 << 19  # edges compared at once
+PIECE = 1 << 18  # edges read at once
 MOST_PARTS = 64
 FACTORS = 0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35  # odd, without much in common
 
@@ -24,7 +25,7 @@ def repeats(edges: np.ndarray, part: int = PART) -> Iterator[tuple[np.ndarray, n
     parts = min(-(-len(edges) // part), MOST_PARTS)
     for number in range(parts):
         places, rows = [], []
-        for start, some in pieces(edges):
+        for start, some in pieces(edges, PIECE):
             if parts == 1:
                 mine = np.arange(len(some))
             else:
