@@ -113,6 +113,12 @@ class EmbedConfig:
     """weight of the N3 regulariser, the cubed absolute values of a question's three vectors (Lacroix et al.: 0.1)"""
     l2: float = 0.0
     """weight of their squares"""
+    relation_prediction: float = 0.0
+    """weight of a second loss that asks which relation an edge has, for diagonal and complex_diagonal with dot
+    (Chen et al. 2021: 4 on FB15k-237)"""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """of matrix products; bfloat16 is twice as fast where the processor has it (AVX512-BF16, AMX, GPUs) and slower
+    elsewhere, with the comparator dot alone; what is learned stays float32"""
     init_scale: float = 0.1
     """standard deviation of the first vectors, and of the relations' about the operator's neutral element"""
     partitions: int = 1
@@ -135,7 +141,7 @@ class EmbedConfig:
         for name in ("learning_rate", "init_scale"):
             if not getattr(self, name) > 0.0:  # NaN as well
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("n3", "l2"):
+        for name in ("n3", "l2", "relation_prediction"):
             if not getattr(self, name) >= 0.0:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if self.margin is not None and self.loss != "ranking":
@@ -148,6 +154,10 @@ class EmbedConfig:
             raise ValueError(f"{self.operator} needs an even dimension, got {self.dimension}")
         if self.comparator == "poincare" and self.operator != "identity":
             raise ValueError(f"poincare needs the operator identity, not {self.operator}, which leaves the unit ball")
+        if self.relation_prediction and self.comparator != "dot":
+            raise ValueError(f"relation_prediction needs the comparator dot, not {self.comparator}")
+        if self.precision == "bfloat16" and self.comparator != "dot":
+            raise ValueError(f"bfloat16 is too coarse for the comparator {self.comparator}: only dot has it")
         if self.slots < 2:
             raise ValueError(f"slots must be 2 or more, got {self.slots}: an edge has two ends")
         fewer = self.negatives, self.frequent_negatives, self.given_negatives

@@ -18,6 +18,7 @@ from graphkit.embedding.config import EmbedConfig, RelationConfig
 from graphkit.graphs.graph import Graph
 from neuralcore.errors import UserError, nearest
 from neuralcore.scoring.operators import OPERATORS
+from neuralcore.scoring.which_relation import PAIRINGS
 
 
 class RelationClass(NamedTuple):
@@ -62,7 +63,7 @@ class Relations:
         weight_of: (R,) float32, what an edge counts, or None where every one counts 1.
 
     Raises:
-        UserError: `settings` has a relation the graph has not.
+        UserError: `settings` has a relation the graph has not, or relation_prediction does not go with an operator.
     """
 
     def __init__(self, graph: Graph, config: EmbedConfig, settings: Mapping[str, RelationConfig]):
@@ -86,6 +87,10 @@ class Relations:
         self.class_of = np.array([unique.index(one) for one in alike])
         self.is_asked = np.array([[side in asked for side in (0, 1)] for _, asked in alike])
         self.operators = list(dict.fromkeys(key.operator for key in keys))
+        for name in self.operators:
+            if config.relation_prediction and name not in PAIRINGS:
+                known = " and ".join(PAIRINGS)
+                raise UserError(f"relation_prediction needs the operators {known}, not {name}: leave it out")
         self.operator_of = np.array([key.operator for key in keys])
         counts = dict.fromkeys(self.operators, 0)
         self.row_of = np.zeros(len(keys), np.int64)

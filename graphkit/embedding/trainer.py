@@ -86,9 +86,8 @@ class EdgeTrainer:
             self.start = GraphWarmStart(start[0], graph, config.dimension, self.relations, start[1])
             self.start.into_relations(self.tables, self.relations)
         margin = 1.0 if config.margin is None else config.margin
-        self.scorings = {
-            name: Scoring(name, config.comparator, config.loss, margin, config.n3, config.l2) for name in self.tables
-        }
+        same = (config.comparator, config.loss, margin, config.n3, config.l2, config.relation_prediction)
+        self.scorings = {name: Scoring(name, *same, config.precision) for name in self.tables}
         self.epoch = self.visit = 0
         self._visits = len(visits(config.partitions, config.slots))
         self.batches = EdgeBatches(graph, config, seed, self.partition, self.relations, folder)

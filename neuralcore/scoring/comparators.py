@@ -9,7 +9,7 @@ Distances are expanded, |q - c|² = |q|² - 2 q·c + |c|², so nothing of size B
 
 Axes: B questions, K candidates, D numbers. `forward(q (B, D), c (K, D)) -> s (B, K)`, and
 `backward(q, c, s, ds (B, K), side) -> (dq (B, D), dc (K, D))`, which may overwrite ds, and of which only one is there
-where `side` is Q or C.
+where `side` is Q or C. Scores may lie in memory candidate by candidate.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ Matrix = torch.Tensor
 BOTH, Q, C = "both", "questions", "candidates"
 EDGE = 1e-5  # of the unit ball: how near vectors come to it (Nickel & Kiela, eq. 5)
 NEAR = 1e-6  # of |q|² + |c|²: what an expanded |q - c|² has to exceed to be told from rounding
+MANY = 4  # times as many candidates as questions: MKL's c q^T is then up to twice as fast as q c^T (AMD Zen 4)
 TINY = 1e-9  # under the root of a distance: its gradient at zero is finite
 
 
@@ -39,17 +40,28 @@ class Comparator(NamedTuple):
     ball: bool = False
 
 
+def _product(q: Matrix, c: Matrix) -> Matrix:
+    """q c^T, the way round that BLAS is quick at; see `MANY`."""
+    return (c @ q.T).T if len(c) > MANY * len(q) else q @ c.T
+
+
 def _dot(q: Matrix, c: Matrix) -> Matrix:
-    return q @ c.T
+    """Candidates in bfloat16 have their products with everything made in it, and summed in float32."""
+    return _product(q.to(c.dtype), c).to(q.dtype)
 
 
 def _dot_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix, side: str = BOTH) -> tuple[Matrix, Matrix]:
-    return q if side == C else ds @ c, c if side == Q else ds.T @ q
+    rounded, dq, dc = ds.to(c.dtype), q, c
+    if side != C:
+        dq = (rounded @ c).to(q.dtype)
+    if side != Q:
+        dc = (rounded.T @ q.to(c.dtype)).to(q.dtype)
+    return dq, dc
 
 
 def _cos(q: Matrix, c: Matrix) -> Matrix:
     """A zero vector is like nothing, score 0."""
-    return normalize(q, dim=1) @ normalize(c, dim=1).T
+    return _product(normalize(q, dim=1), normalize(c, dim=1))
 
 
 def _cos_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix, side: str = BOTH) -> tuple[Matrix, Matrix]:
@@ -65,6 +77,8 @@ def _cos_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix, side: str = BOTH)
 def _squared_l2(q: Matrix, c: Matrix) -> Matrix:
     """At most 0: rounding may not make a distance negative."""
     squares = q.square().sum(1, keepdim=True) + c.square().sum(1)
+    if len(c) > MANY * len(q):
+        return torch.addmm(squares.T, c, q.T, beta=-1.0, alpha=2.0).clamp_max(0.0).T
     return torch.addmm(squares, q, c.T, beta=-1.0, alpha=2.0).clamp_max(0.0)
 
 

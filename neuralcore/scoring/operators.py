@@ -64,20 +64,20 @@ def _diagonal_backward(x: Rows, w: Rows, asked: torch.Tensor, dy: Rows) -> tuple
     return dy * w[asked], _sums(dy * x, asked, len(w))
 
 
-def _product(x: Rows, y: Rows) -> Rows:
+def product(x: Rows, y: Rows) -> Rows:
     """x y, of complex rows."""
     (x_re, x_im), (y_re, y_im) = x.chunk(2, dim=1), y.chunk(2, dim=1)
     return torch.cat([x_re * y_re - x_im * y_im, x_re * y_im + x_im * y_re], dim=1)
 
 
-def _conjugate_product(x: Rows, y: Rows) -> Rows:
+def conjugate_product(x: Rows, y: Rows) -> Rows:
     """conj(x) y, of complex rows: what gradients of products are made of."""
     (x_re, x_im), (y_re, y_im) = x.chunk(2, dim=1), y.chunk(2, dim=1)
     return torch.cat([x_re * y_re + x_im * y_im, x_re * y_im - x_im * y_re], dim=1)
 
 
 def _complex_backward(x: Rows, w: Rows, asked: torch.Tensor, dy: Rows) -> tuple[Rows, Rows]:
-    return _conjugate_product(w[asked], dy), _sums(_conjugate_product(x, dy), asked, len(w))
+    return conjugate_product(w[asked], dy), _sums(conjugate_product(x, dy), asked, len(w))
 
 
 def _unit(w: Rows) -> Rows:
@@ -88,8 +88,8 @@ def _unit(w: Rows) -> Rows:
 def _rotation_backward(x: Rows, w: Rows, asked: torch.Tensor, dy: Rows) -> tuple[Rows, Rows]:
     turn = _unit(w)[asked]
     # d/dw of x e^(iw) is i y: the angle's gradient is the part of dy along y turned by 90 degrees.
-    imaginary = _conjugate_product(_product(x, turn), dy).chunk(2, dim=1)[1]
-    return _conjugate_product(turn, dy), _sums(imaginary, asked, len(w))
+    imaginary = conjugate_product(product(x, turn), dy).chunk(2, dim=1)[1]
+    return conjugate_product(turn, dy), _sums(imaginary, asked, len(w))
 
 
 def _by_relation(asked: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
@@ -133,14 +133,14 @@ OPERATORS: dict[str, Operator] = {
     "translation": Operator(lambda x, w, asked: x + w[asked], _translation_backward, _same, torch.zeros),
     "diagonal": Operator(lambda x, w, asked: x * w[asked], _diagonal_backward, _same, torch.ones),
     "complex_diagonal": Operator(
-        lambda x, w, asked: _product(x, w[asked]),
+        lambda x, w, asked: product(x, w[asked]),
         _complex_backward,
         _same,
         lambda d: torch.cat([torch.ones(d // 2), torch.zeros(d // 2)]),
         complex=True,
     ),
     "rotation": Operator(
-        lambda x, w, asked: _product(x, _unit(w)[asked]),
+        lambda x, w, asked: product(x, _unit(w)[asked]),
         _rotation_backward,
         lambda d: d // 2,
         lambda d: torch.zeros(d // 2),

@@ -239,6 +239,8 @@ CHANGES = {
     "all_negatives": True,
     "filtered": True,
     "l2": 0.1,
+    "relation_prediction": 0.5,
+    "precision": "bfloat16",
     "partitions": 3,
     "slots": 3,
 }
@@ -267,6 +269,8 @@ def test_every_field_changes_something(name: str) -> None:
         ({"given_negatives": True, "partitions": 2}, "given_negatives would depend on partitions, which must be 1"),
         ({"filtered": True, "partitions": 2}, "filtered needs all entities in memory: partitions must be 1, got 2"),
         ({"n3": -0.1}, r"n3 must be 0 or more, got -0\.1"),
+        ({"relation_prediction": 1.0, "comparator": "l2"}, "relation_prediction needs the comparator dot, not l2"),
+        ({"precision": "bfloat16", "comparator": "cos"}, "bfloat16 is too coarse for the comparator cos"),
         ({"init_scale": float("nan")}, "init_scale must be above 0, got nan"),
         ({"margin": 2.0}, r"margin 2\.0 belongs to the ranking loss, but the loss is softmax"),
         ({"margin": -2.0, "loss": "ranking"}, r"margin must be above 0, got -2\.0"),
@@ -275,6 +279,11 @@ def test_every_field_changes_something(name: str) -> None:
 def test_contradictions_die_in_the_config(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(SMALL, **change)
+
+
+def test_relation_prediction_needs_scores_linear_in_the_relation() -> None:
+    with pytest.raises(UserError, match="relation_prediction needs the operators diagonal and complex_diagonal, not"):
+        GraphEmbedding(families(), SMALL, operator="linear", relation_prediction=1.0).fit()
 
 
 @pytest.mark.parametrize("name", MODELS)

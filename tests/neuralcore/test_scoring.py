@@ -11,6 +11,7 @@ from neuralcore.scoring.apart import LOSSES_APART
 from neuralcore.scoring.comparators import COMPARATORS, C, Q, into_ball
 from neuralcore.scoring.losses import LOSSES, Answers
 from neuralcore.scoring.operators import OPERATORS, regulariser, regulariser_gradient
+from neuralcore.scoring.which_relation import PAIRINGS, which_relation, which_relation_gradient
 
 X = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
 R = torch.tensor([[9.0, 9.0, 9.0, 9.0], [2.0, 0.0, -1.0, 5.0]])
@@ -78,6 +79,47 @@ def test_the_regularisers_derivative(complex_numbers: bool) -> None:
     assert float(regulariser(torch.tensor([[3.0, 0.0, 4.0, 2.0]]), True, 1.0, 0.0)) == pytest.approx(133.0)
 
 
+@pytest.mark.parametrize("candidates", [7, 41])
+def test_candidates_in_bfloat16(candidates: int) -> None:
+    """Eight bits of a number, and sums in float32: near what float32 gives, and in float32."""
+    generator = torch.Generator().manual_seed(2)
+    q, c, ds = (torch.randn(*shape, generator=generator) for shape in ((5, 90), (candidates, 90), (5, candidates)))
+    dot = COMPARATORS["dot"]
+    exact, found = dot.forward(q, c), dot.forward(q, c.bfloat16())
+    pairs = zip((found, *dot.backward(q, c.bfloat16(), found, ds)), (exact, *dot.backward(q, c, exact, ds)))
+    for one, other in pairs:
+        assert one.dtype == torch.float32
+        assert not torch.equal(one, other)
+        assert float((one - other).norm() / other.norm()) < 0.01
+
+
+def test_which_relation_by_hand() -> None:
+    """DistMult: x·c = (2, 3), so the relations score 2, 3 and 5."""
+    x, c, w = (
+        torch.tensor([[1.0, 3.0]]),
+        torch.tensor([[2.0, 1.0]]),
+        torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]),
+    )
+    found = which_relation(OPERATORS["diagonal"], x, w, c, torch.tensor([1]), torch.tensor([2.0]))
+    expected = 2.0 * (math.log(math.exp(2) + math.exp(3) + math.exp(5)) - 3.0)
+    assert float(found[0]) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", PAIRINGS)
+def test_which_relation_derivatives(name: str) -> None:
+    generator = torch.Generator().manual_seed(3)
+    x, w, c = (
+        (scale * torch.randn(n, 6, generator=generator, dtype=torch.float64)).requires_grad_()
+        for n, scale in ((5, 1.0), (4, 3.0), (5, 9.0))
+    )
+    asked, weight = torch.tensor([3, 0, 1, 3, 2]), torch.tensor([1.0, 2.0, 0.5, 1.0, 0.0], dtype=torch.float64)
+    losses = which_relation(OPERATORS[name], x, w, c, asked, weight)
+    expected = (losses, *torch.autograd.grad(losses.sum(), (x, w, c)))
+    found = which_relation_gradient(name, x.detach(), w.detach(), c.detach(), asked, weight)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -106,12 +148,16 @@ def test_what_left_the_ball_is_put_back() -> None:
     assert float(into_ball(x).norm(dim=1).max()) < 1.0
 
 
+@pytest.mark.parametrize("candidates", [7, 41])  # a few, and more than MANY times the questions
 @pytest.mark.parametrize("name", COMPARATORS)
-def test_comparators_derivatives(name: str) -> None:
+def test_comparators_derivatives(name: str, candidates: int) -> None:
     generator = torch.Generator().manual_seed(1)
     scale = 0.15 if COMPARATORS[name].ball else 1.0
-    q, c = ((scale * torch.randn(n, 6, generator=generator, dtype=torch.float64)).requires_grad_() for n in (5, 7))
-    ds = torch.randn(5, 7, generator=generator, dtype=torch.float64)
+    q, c = (
+        (scale * torch.randn(n, 6, generator=generator, dtype=torch.float64)).requires_grad_()
+        for n in (5, candidates)
+    )
+    ds = torch.randn(5, candidates, generator=generator, dtype=torch.float64)
     scores = COMPARATORS[name].forward(q, c)
     expected = torch.autograd.grad(scores, (q, c), ds)
     found = COMPARATORS[name].backward(q.detach(), c.detach(), scores.detach(), ds.clone())

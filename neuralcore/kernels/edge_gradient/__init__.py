@@ -7,8 +7,9 @@ s = comparator(q, x_candidate):
 
     loss = sum over answers of loss(s, answer)  +  sum over answers of n3 (|x_given|³ + |w_relation|³ + |x_answer|³)
                                                                 + l2 (|x_given|² + |w_relation|² + |x_answer|²)
+           + relation_prediction · sum over answers of which_relation(x_given, x_answer)
 
-with the cubes and squares summed over the numbers of a vector, each weighted as its answer is (Lacroix et al. 2018,
+with which relation an answer's is as in `neuralcore.scoring.which_relation`, the cubes and squares summed over the numbers of a vector, each weighted as its answer is (Lacroix et al. 2018,
 eq. 4; a rotation's angles are left alone). Formulas: `neuralcore.scoring`. Op `edge_step` is this and a step of the
 optimiser; alone it serves vectors that are not rows of a table, but made of something else, which then takes the
 gradient further (`graphkit.embedding.features`).
@@ -42,6 +43,12 @@ class Scoring:
     """weight of the cubed absolute values"""
     l2: float = 0.0
     """weight of the squares"""
+    relation_prediction: float = 0.0
+    """weight of the loss that asks which relation an answer has; for operators of
+    `neuralcore.scoring.which_relation.PAIRINGS` with the comparator dot"""
+    precision: str = "float32"
+    """of the products of questions and candidates, "float32" or, with the comparator dot, "bfloat16", whose sums are
+    float32 as well; the tables are float32 in any case"""
 
 
 class EdgeGradient(NamedTuple):
@@ -51,7 +58,7 @@ class EdgeGradient(NamedTuple):
         loss: summed over the answers, without the regularisers.
         rows: (M,) int64 entities; one that is there more than once has the sum of its gradients.
         entities: (M, D) float32, the gradient of each.
-        relation_rows: (s,) int64 relations, each once. relations: (s, W) float32, the gradient of each.
+        relation_rows: (s,) int64 relations, each once: those asked, with relation_prediction all. relations: (s, W) float32, the gradient of each.
     """
 
     loss: float

@@ -17,6 +17,7 @@ from neuralcore.scoring.apart import LOSSES_APART
 from neuralcore.scoring.comparators import COMPARATORS, C, Q
 from neuralcore.scoring.losses import LOSSES, Answers, Still
 from neuralcore.scoring.operators import OPERATORS, regulariser_gradient
+from neuralcore.scoring.which_relation import which_relation_gradient
 
 PART = 1 << 23  # numbers multiplied in a part, at least: a thread's work of some 200 microseconds
 
@@ -55,10 +56,11 @@ def edge_gradient(
     answers = answers.each(torch.from_numpy)
     size = part_size(len(given), len(pool) * x.shape[1])
     parts = list(parts_of(torch.from_numpy(given), torch.from_numpy(asked), answers, size))
-    rows = torch.unique(torch.from_numpy(asked))
+    rows = relation_rows(torch.from_numpy(asked), w, scoring)
     loss, of_given, of_pool, of_relations = 0.0, [], None, torch.zeros(len(rows), w.shape[1])
     # Summed in order, part by part: whichever thread was first.
-    for found in map_parts(lambda part: gradients(x, w, pool, part, scoring), parts):
+    seen = as_seen(pool, scoring)
+    for found in map_parts(lambda part: gradients(x, w, pool, seen, part, scoring), parts):
         loss += found.loss
         of_given.append(found.given)
         of_pool = found.candidates if of_pool is None else of_pool.add_(found.candidates)
@@ -74,6 +76,16 @@ def edge_gradient(
         took_part = torch.cat([took_part, torch.from_numpy(candidates)])
         gradient = torch.cat([gradient, of_pool])
     return EdgeGradient(loss, took_part.numpy(), gradient.numpy(), rows.numpy(), of_relations.numpy())
+
+
+def relation_rows(asked: torch.Tensor, w: torch.Tensor, scoring: Scoring) -> torch.Tensor:
+    """(s,) the relations that have a gradient."""
+    return torch.arange(len(w), device=w.device) if scoring.relation_prediction else torch.unique(asked)
+
+
+def as_seen(pool: torch.Tensor, scoring: Scoring) -> torch.Tensor:
+    """The candidates as questions are compared with them."""
+    return pool.bfloat16() if scoring.precision == "bfloat16" else pool
 
 
 def part_size(questions: int, products: int) -> int:
@@ -101,19 +113,22 @@ def parts_of(given: torch.Tensor, asked: torch.Tensor, answers: Answers, size: i
         yield Part(given[start : start + size], asked[start : start + size], local)
 
 
-def gradients(x: torch.Tensor, w: torch.Tensor, pool: torch.Tensor, part: Part, scoring: Scoring) -> Gradients:
-    """What one part wants changed."""
+def gradients(
+    x: torch.Tensor, w: torch.Tensor, pool: torch.Tensor, seen: torch.Tensor, part: Part, scoring: Scoring
+) -> Gradients:
+    """What one part wants changed; `seen` is the pool by `as_seen`."""
     operator, comparator = OPERATORS[scoring.operator], COMPARATORS[scoring.comparator]
-    relations, asked = torch.unique(part.asked, return_inverse=True)
+    relations = relation_rows(part.asked, w, scoring)
+    asked = torch.searchsorted(relations, part.asked)
     given, weights = x.index_select(0, part.given), w.index_select(0, relations)
     query = operator.forward(given, weights, asked)
     if part.answers.still is None:
-        scores = comparator.forward(query, pool)
+        scores = comparator.forward(query, seen)
         kept = scores if scoring.comparator == "dot" else scores.clone()  # whose backward pass needs no scores
         losses, of_scores = LOSSES[scoring.loss].backward(scores, part.answers, scoring.margin)
-        of_query, of_pool = comparator.backward(query, pool, kept, of_scores)
+        of_query, of_pool = comparator.backward(query, seen, kept, of_scores)
     else:
-        losses, of_query, of_pool = _apart(query, pool, part.answers, part.answers.still, scoring)
+        losses, of_query, of_pool = _apart(query, pool, seen, part.answers, part.answers.still, scoring)
     of_given, of_weights = operator.backward(given, weights, asked, of_query)
     if scoring.n3 or scoring.l2:
         times = torch.zeros(len(given), device=given.device).index_add_(0, part.answers.question, part.answers.weight)
@@ -121,28 +136,39 @@ def gradients(x: torch.Tensor, w: torch.Tensor, pool: torch.Tensor, part: Part, 
         if not operator.bounded:
             times = torch.zeros(len(relations), device=given.device).index_add_(0, asked, times)
             of_weights += times[:, None] * regulariser_gradient(weights, operator.complex, scoring.n3, scoring.l2)
-    return Gradients(float(losses.sum()), of_given, of_pool, relations, of_weights)
+    loss = losses.sum()
+    if scoring.relation_prediction:
+        question, column, weight, *_ = part.answers
+        pairs = given.index_select(0, question), w, pool.index_select(0, column)
+        weight = weight * scoring.relation_prediction
+        losses, of_x, of_w, of_c = which_relation_gradient(scoring.operator, *pairs, part.asked[question], weight)
+        loss = loss + losses.sum()
+        of_given = of_given.index_add(0, question, of_x)
+        of_weights += of_w
+        of_pool = of_pool.index_add_(0, column, of_c)
+    return Gradients(float(loss), of_given, of_pool, relations, of_weights)
 
 
 def _apart(
-    query: torch.Tensor, pool: torch.Tensor, answers: Answers, still: Still, scoring: Scoring
+    query: torch.Tensor, pool: torch.Tensor, seen: torch.Tensor, answers: Answers, still: Still, scoring: Scoring
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The losses (B,) and the gradients of the queries, by still candidates and the answer, and of the pool."""
     comparator, column = COMPARATORS[scoring.comparator], answers.column[:, None]
-    of_others, of_moving = comparator.forward(query, still.vectors), comparator.forward(query, pool)
+    copies = as_seen(still.vectors, scoring)
+    of_others, of_moving = comparator.forward(query, copies), comparator.forward(query, seen)
     kept = (of_others, of_moving) if scoring.comparator == "dot" else (of_others.clone(), of_moving.clone())
     own = of_moving.gather(1, column)[:, 0]
     of_others.index_put_(still.hidden, of_others.new_tensor(-torch.inf))
     losses, ds_still, ds_own, ds = LOSSES_APART[scoring.loss].backward(
         of_others, own, of_moving, answers.column, answers.weight, still.times, scoring.margin
     )
-    by_still, _ = comparator.backward(query, still.vectors, kept[0], ds_still, Q)
+    by_still, _ = comparator.backward(query, copies, kept[0], ds_still, Q)
     if scoring.comparator == "dot":
         by_answer = ds_own[:, None] * pool.index_select(0, answers.column)
     else:
         alone = torch.zeros_like(ds).scatter_(1, column, ds_own[:, None])
-        by_answer, _ = comparator.backward(query, pool, kept[1], alone, Q)
-    _, of_pool = comparator.backward(query, pool, kept[1], ds.scatter_(1, column, ds_own[:, None]), C)
+        by_answer, _ = comparator.backward(query, seen, kept[1], alone, Q)
+    _, of_pool = comparator.backward(query, seen, kept[1], ds.scatter_(1, column, ds_own[:, None]), C)
     return losses, by_still + by_answer, of_pool
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from neuralcore.kernels.edge_gradient import EdgeGradient, Scoring
-from neuralcore.kernels.edge_gradient.cpu import gradients, parts_of, regularise_answers
+from neuralcore.kernels.edge_gradient.cpu import as_seen, gradients, parts_of, regularise_answers, relation_rows
 from neuralcore.scoring.losses import Answers
 
 SCORES = 1 << 28  # numbers in a block of scores: 1 GiB
@@ -31,11 +31,12 @@ def edge_gradient(
 ) -> EdgeGradient:
     pool = entities if candidates is None else entities.index_select(0, candidates)
     size = max(SCORES // max(len(pool), 1), 1)
-    rows = torch.unique(asked)
+    rows = relation_rows(asked, relations, scoring)
     of_relations = torch.zeros(len(rows), relations.shape[1], device=relations.device)
     loss, of_given, of_pool = 0.0, [], torch.zeros_like(pool)
+    seen = as_seen(pool, scoring)
     for part in parts_of(given, asked, answers, size):
-        found = gradients(entities, relations, pool, part, scoring)
+        found = gradients(entities, relations, pool, seen, part, scoring)
         loss += found.loss
         of_given.append(found.given)
         of_pool += found.candidates

@@ -13,6 +13,7 @@ from neuralcore.scoring.apart import LOSSES_APART
 from neuralcore.scoring.comparators import COMPARATORS
 from neuralcore.scoring.losses import LOSSES, Answers
 from neuralcore.scoring.operators import OPERATORS, regulariser
+from neuralcore.scoring.which_relation import which_relation
 
 
 def edge_gradient(
@@ -51,6 +52,11 @@ def edge_gradient(
     ):
         each = regulariser(vectors, complex_numbers, scoring.n3, scoring.l2)
         regular = regular + (answers.weight * each).sum()
-    of_x, of_w = torch.autograd.grad(loss + regular, (x, w), materialize_grads=True)
     rows, relation_rows = torch.cat([given_rows, pool]).unique().numpy(), np.unique(asked)
+    if scoring.relation_prediction:
+        pairs = x[given_rows][answers.question], w, x[pool[answers.column]]
+        asks = which_relation(operator, *pairs, asked_rows[answers.question], answers.weight)
+        loss = loss + scoring.relation_prediction * asks.sum()
+        relation_rows = np.arange(len(relations))
+    of_x, of_w = torch.autograd.grad(loss + regular, (x, w), materialize_grads=True)
     return EdgeGradient(float(loss.detach()), rows, of_x.numpy()[rows], relation_rows, of_w.numpy()[relation_rows])

@@ -11,7 +11,8 @@ from neuralcore.scoring.losses import Answers, Still
 from neuralcore.scoring.operators import OPERATORS
 
 OP = "edge_step"
-# (N, D, B, K or 0 for all, operator, comparator, loss, filtered or how many candidates are still)
+# (N, D, B, K or 0 for all, operator, comparator, loss, filtered or how many candidates are still, weight of the loss
+# that asks which relation, if any)
 SIZES = [
     (9, 4, 3, 5, "complex_diagonal", "dot", "softmax", False),
     (40, 6, 17, 20, "complex_diagonal", "dot", "softmax", True),
@@ -31,13 +32,17 @@ SIZES = [
     (40, 6, 11, 30, "translation", "l2", "ranking", 25),
     (40, 6, 11, 30, "translation", "squared_l2", "softmax", 1),
     (40, 5, 11, 30, "identity", "poincare", "softmax", 9),
+    (40, 6, 17, 20, "complex_diagonal", "dot", "softmax", False, 0.7),
+    (700, 10, 600, 0, "complex_diagonal", "dot", "softmax", True, 4.0),
+    (50, 7, 30, 0, "diagonal", "dot", "logistic", False, 0.3),
+    (60, 6, 17, 20, "complex_diagonal", "dot", "softmax", 13, 1.0),
 ]
 TOLERANCE = {"rtol": 2e-3, "atol": 2e-5}  # float32; the first Adagrad step divides by the gradient's own size
 
 
 def make_case(size: Any, rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """(entities, their state, relations, their state, given, asked, candidates, answers)."""
-    count, dimension, questions, candidates, operator, comparator, loss, filtered = size
+    count, dimension, questions, candidates, operator, comparator, loss, filtered, *which = size
     width = OPERATORS[operator].width(dimension)
     entities = rng.normal(size=(count, dimension)).astype(np.float32)
     if comparator == "poincare":  # inside the unit ball
@@ -74,7 +79,7 @@ def make_case(size: Any, rng: np.random.Generator) -> tuple[tuple[Any, ...], dic
         pool,
         answers,
     )
-    scoring = Scoring(operator, comparator, loss, 1.5, n3=0.01, l2=0.02)
+    scoring = Scoring(operator, comparator, loss, 1.5, n3=0.01, l2=0.02, relation_prediction=sum(which))
     return args, {"scoring": scoring, "learning_rate": 0.1}
 
 
