@@ -9,10 +9,10 @@ s = comparator(q, x_candidate):
                                                                 + l2 (|x_given|² + |w_relation|² + |x_answer|²)
            + relation_prediction · sum over answers of which_relation(x_given, x_answer)
 
-with which relation an answer's is as in `neuralcore.scoring.which_relation`, the cubes and squares summed over the numbers of a vector, each weighted as its answer is (Lacroix et al. 2018,
-eq. 4; a rotation's angles are left alone). Formulas: `neuralcore.scoring`. Op `edge_step` is this and a step of the
-optimiser; alone it serves vectors that are not rows of a table, but made of something else, which then takes the
-gradient further (`graphkit.embedding.features`).
+with the cubes and squares summed over the numbers of a vector, each weighted as its answer is (Lacroix et al. 2018,
+eq. 4; a rotation's angles are left alone), and which_relation as in `neuralcore.scoring.which_relation`. Formulas:
+`neuralcore.scoring`. Op `edge_step` is this and a step of the optimiser; alone it serves vectors that are not rows of
+a table, but made of something else, which then takes the gradient further (`graphkit.embedding.features`).
 
 Axes: N entities of D numbers, S relations of W numbers, B questions, K candidates, A answers.
 """
@@ -58,7 +58,8 @@ class EdgeGradient(NamedTuple):
         loss: summed over the answers, without the regularisers.
         rows: (M,) int64 entities; one that is there more than once has the sum of its gradients.
         entities: (M, D) float32, the gradient of each.
-        relation_rows: (s,) int64 relations, each once: those asked, with relation_prediction all. relations: (s, W) float32, the gradient of each.
+        relation_rows: (s,) int64 relations, each once: those asked, with relation_prediction all.
+        relations: (s, W) float32, the gradient of each.
     """
 
     loss: float
