@@ -118,7 +118,7 @@ class EmbedConfig:
     (Chen et al. 2021: 4 on FB15k-237)"""
     precision: Literal["float32", "bfloat16"] = "float32"
     """of matrix products; bfloat16 is twice as fast where the processor has it (AVX512-BF16, AMX, GPUs) and slower
-    elsewhere, with the comparator dot alone; what is learned stays float32"""
+    elsewhere, with the comparators dot, l2 and squared_l2; what is learned stays float32"""
     init_scale: float = 0.1
     """standard deviation of the first vectors, and of the relations' about the operator's neutral element"""
     partitions: int = 1
@@ -156,8 +156,8 @@ class EmbedConfig:
             raise ValueError(f"poincare needs the operator identity, not {self.operator}, which leaves the unit ball")
         if self.relation_prediction and self.comparator != "dot":
             raise ValueError(f"relation_prediction needs the comparator dot, not {self.comparator}")
-        if self.precision == "bfloat16" and self.comparator != "dot":
-            raise ValueError(f"bfloat16 is too coarse for the comparator {self.comparator}: only dot has it")
+        if self.precision == "bfloat16" and self.comparator in ("cos", "poincare"):
+            raise ValueError(f"bfloat16 is for the comparators dot, l2 and squared_l2, not {self.comparator}")
         if self.slots < 2:
             raise ValueError(f"slots must be 2 or more, got {self.slots}: an edge has two ends")
         fewer = self.negatives, self.frequent_negatives, self.given_negatives

@@ -41,22 +41,30 @@ class Comparator(NamedTuple):
 
 
 def _product(q: Matrix, c: Matrix) -> Matrix:
-    """q c^T, the way round that BLAS is quick at; see `MANY`."""
-    return (c @ q.T).T if len(c) > MANY * len(q) else q @ c.T
+    """q c^T in the questions' type, the way round that BLAS is quick at; see `MANY`.
+
+    Candidates in bfloat16 have it made in that, summed in float32 and rounded.
+    """
+    found = (c @ q.to(c.dtype).T).T if len(c) > MANY * len(q) else q.to(c.dtype) @ c.T
+    return found.to(q.dtype)
+
+
+def _products_back(q: Matrix, c: Matrix, ds: Matrix, side: str) -> tuple[Matrix, Matrix]:
+    """ds c (B, D) and ds^T q (K, D), one of them alone where `side` says so."""
+    ds, dq, dc = ds.to(c.dtype), q, c
+    if side != C:
+        dq = (ds @ c).to(q.dtype)
+    if side != Q:
+        dc = (ds.T @ q.to(c.dtype)).to(q.dtype)
+    return dq, dc
 
 
 def _dot(q: Matrix, c: Matrix) -> Matrix:
-    """Candidates in bfloat16 have their products with everything made in it, and summed in float32."""
-    return _product(q.to(c.dtype), c).to(q.dtype)
+    return _product(q, c)
 
 
 def _dot_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix, side: str = BOTH) -> tuple[Matrix, Matrix]:
-    rounded, dq, dc = ds.to(c.dtype), q, c
-    if side != C:
-        dq = (rounded @ c).to(q.dtype)
-    if side != Q:
-        dc = (rounded.T @ q.to(c.dtype)).to(q.dtype)
-    return dq, dc
+    return _products_back(q, c, ds, side)
 
 
 def _cos(q: Matrix, c: Matrix) -> Matrix:
@@ -76,19 +84,23 @@ def _cos_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix, side: str = BOTH)
 
 def _squared_l2(q: Matrix, c: Matrix) -> Matrix:
     """At most 0: rounding may not make a distance negative."""
+    if c.dtype != q.dtype:  # between what is compared, q rounded like c
+        rounded, near = q.to(c.dtype).to(q.dtype), c.to(q.dtype)
+        found = _product(q, c).mul_(2.0).sub_(rounded.square().sum(1, keepdim=True))
+        return found.sub_(near.square().sum(1)).clamp_max_(0.0)
     squares = q.square().sum(1, keepdim=True) + c.square().sum(1)
     if len(c) > MANY * len(q):
-        return torch.addmm(squares.T, c, q.T, beta=-1.0, alpha=2.0).clamp_max(0.0).T
+        return torch.addmm(squares.T, c, q.T, beta=-1.0, alpha=2.0).T.clamp_max(0.0)
     return torch.addmm(squares, q, c.T, beta=-1.0, alpha=2.0).clamp_max(0.0)
 
 
 def _squared_l2_backward(q: Matrix, c: Matrix, s: Matrix, ds: Matrix, side: str = BOTH) -> tuple[Matrix, Matrix]:
     # Where the clamp is at work q and c are the same but for rounding, and so is what it would hide.
-    dq, dc = q, c
+    dq, dc = _products_back(q, c, ds, side)
     if side != C:
-        dq = torch.addmm(ds.sum(1, keepdim=True) * q, ds, c, beta=-2.0, alpha=2.0)
+        dq = dq.mul_(2.0).sub_(2.0 * ds.sum(1, keepdim=True) * q)
     if side != Q:
-        dc = torch.addmm(ds.sum(0)[:, None] * c, ds.T, q, beta=-2.0, alpha=2.0)
+        dc = dc.mul_(2.0).sub_(2.0 * ds.sum(0)[:, None] * c)
     return dq, dc
 
 

@@ -47,8 +47,8 @@ class Scoring:
     """weight of the loss that asks which relation an answer has; for operators of
     `neuralcore.scoring.which_relation.PAIRINGS` with the comparator dot"""
     precision: str = "float32"
-    """of the products of questions and candidates, "float32" or, with the comparator dot, "bfloat16", whose sums are
-    float32 as well; the tables are float32 in any case"""
+    """of the products of questions and candidates, "float32" or, with the comparators dot and (squared_)l2,
+    "bfloat16", whose sums are float32 as well; the tables are float32 in any case"""
 
 
 class EdgeGradient(NamedTuple):
