@@ -106,8 +106,8 @@ def report(rows: list[dict[str, str]]) -> None:
     write_text(
         FOLDER / "link_prediction.md",
         "# Missing edges told: the presets of `configs/graph`\n\nFiltered ranks of the test edges among all "
-        "entities, both sides, ties at the mean of their places. Published: LibKGE's\n(https://github.com/uma-pi1/kge). "
-        "Settings were chosen on the validation edges.\n\n"
+        "entities, both sides, ties at the mean of their places. Published: LibKGE's\n"
+        "(https://github.com/uma-pi1/kge). Settings were chosen on the validation edges.\n\n"
         + "\n".join(means)
         + "\n\n"
         + "\n".join(table)
