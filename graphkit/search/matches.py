@@ -35,9 +35,9 @@ class Matches(Sequence[Match]):
     """The neighbours of one query, nearest first.
 
     Attributes:
-        mode: how the query was understood, a `Mode`: "exact", "title", "case-folded", "prefix", "fuzzy", "analogy" or
-            "vector".
-        name: the row it was understood as, for an analogy the three as "a - b + c"; None for a vector.
+        mode: how the query was understood, a `Mode`: "exact", "title", "case-folded", "prefix", "fuzzy", "analogy",
+            "vector", "relation" or "text".
+        name: the row it was understood as, for an analogy the three as "a - b + c"; None for a vector or a text.
     """
 
     __slots__ = ("_matches", "mode", "name")
