@@ -107,8 +107,8 @@ class RelationNames:
         alike = self._alike(wanted)
         if alike and fuzzy:
             return alike[0], "fuzzy"
-        close = f"did you mean {' or '.join(repr(self.names[row]) for row in alike)}? " if alike else ""
-        raise UserError(f"no relation {query!r}: {close}known: {self._list(range(len(self.names)))}")
+        close = f"did you mean {' or '.join(repr(self.names[row]) for row in alike)}?" if alike else ""
+        raise UserError(f"no relation {query!r}: {close or 'known: ' + self._list(range(len(self.names)))}")
 
     def _alike(self, wanted: str) -> list[int]:
         """Up to three relations with a name, or a last piece of a path, that is spelt much like `wanted`."""

@@ -3,44 +3,35 @@ best complete (head, ?, tail), by the operator and the comparator of a trained g
 
     score(h, r, t) = comparator( operator(x_h, w_r), x_t )
 
-What a question is compared with candidates by, `operator(x_h, w_r)`, is one vector; so where the comparator is a
-product, a cosine or a distance, FAISS finds its nearest candidates, those of the type that the relation's answers are
-of. Other comparators (poincare) compare with every one. Exact search answers as `GraphEmbedding.predict`.
+Candidates are of the type that a relation's answers are of, and are found by `graphkit.search.candidates`. Answers
+are those of `GraphEmbedding.predict`.
 
-Axes: M asks, N entities of D numbers, R relations, k answers.
+Axes: M asks, R relations, k answers.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from graphkit.embedding.evaluation import CHUNK_BYTES, HEADS, TAILS
+from graphkit.embedding.evaluation import HEADS, TAILS
 from graphkit.embedding.questions import KnownAnswers
-from graphkit.search import kinds
-from graphkit.search.matches import FoundRows, Match, Matches
+from graphkit.search.candidates import Candidates
+from graphkit.search.matches import FoundRows, RelationMatches
 from graphkit.search.name_lookup import Mode, NameLookup
-from graphkit.search.nearest_rows import nearest_rows
 from graphkit.search.relation_names import Ask, Part, RelationNames, readings
-from graphkit.search.rows import Metric, checked_blocks, checked_k, checked_queries, told_apart
+from graphkit.search.rows import checked_k, told_apart
 from neuralcore.errors import UserError
-from neuralcore.lazy import lazy_import
-from neuralcore.scoring.comparators import TINY
 
 if TYPE_CHECKING:
     from graphkit.embedding.embedding import GraphEmbedding
 
-faiss = lazy_import("faiss", extra="cpu")
-
-METRICS: dict[str, Metric] = {"dot": "dot", "cos": "cosine", "l2": "l2", "squared_l2": "l2"}  # by which FAISS finds
 SURE: dict[Mode, int] = {"exact": 0, "title": 1, "case-folded": 1, "fuzzy": 3}  # of ways to understand; others 2
 ALL = ""  # in place of a type: entities of all of them
-SAMPLE = 200  # edges of the graph by which it is measured what an approximate index finds
 
 
 class Relation(NamedTuple):
@@ -51,24 +42,6 @@ class Relation(NamedTuple):
     head: str
     tail: str
     sides: str
-
-
-class RelationMatches(Matches):
-    """The best answers to one ask, best first: entities, or relations where these are asked for.
-
-    Attributes:
-        mode: "relation". name: the ask as it was understood, "Berlin, capital_of, ?".
-        ask: the same, as an `Ask` of the graph's own names.
-        modes: how the two parts that were given were understood, {"head": "case-folded", "relation": "suffix"}.
-        metric: the comparator, which the scores are by.
-        rows: (k,) the answers' numbers in the graph, of entities or of relations.
-    """
-
-    __slots__ = ("ask", "metric", "modes", "rows")
-
-    def __init__(self, found: Sequence[Match], ask: Ask, modes: dict[Part, Mode], metric: str, rows: np.ndarray):
-        super().__init__(found, "relation", str(ask))
-        self.ask, self.modes, self.metric, self.rows = ask, modes, metric, rows
 
 
 @dataclass(frozen=True)
@@ -102,16 +75,18 @@ class RelationIndex:
 
     def __init__(self, embedding: GraphEmbedding, *, factory: str = "Flat", recall: float = 0.95):
         graph = embedding.graph
-        self.embedding, self.factory, self.recall = embedding, factory, dict[str, float]()
-        self.metric: str = embedding.config.comparator
-        self._target, self._lock = recall, threading.Lock()
+        self.embedding, self.metric = embedding, str(embedding.config.comparator)
+        self._candidates = Candidates(embedding, factory, recall)
         self._lookups: dict[str, NameLookup] = {}
-        self._indices: dict[str, Any] = {}
         self._relations = RelationNames(graph.relations)
         self._relation_lookup = NameLookup(graph.relations)
         told = {(True, True): "both", (True, False): "tails", (False, True): "heads"}
         sides = [told[embedding.asks(r, TAILS), embedding.asks(r, HEADS)] for r in range(len(graph.relations))]
         self.relations = [Relation(n, *pair, s) for n, pair, s in zip(graph.relations, graph.sides, sides)]
+
+    @property
+    def recall(self) -> dict[str, float]:
+        return self._candidates.recall
 
     def __contains__(self, name: str) -> bool:
         """Whether an entity is called exactly so, in whatever type."""
@@ -279,7 +254,7 @@ class RelationIndex:
         out: list[RelationMatches | None] = [None] * len(asks)
         for count in np.unique(wanted).tolist():
             places = np.flatnonzero(wanted == count)
-            found = self._nearest(kind, side, given[places], relation[places], min(count, len(could)))
+            found = self._candidates.nearest(kind, side, given[places], relation[places], count)
             for place, scores, rows in zip(places.tolist(), *found):
                 kept = (rows >= 0) & ~np.isin(rows, left_out[place])
                 scores, rows = scores[kept][:k], rows[kept][:k]
@@ -287,88 +262,3 @@ class RelationIndex:
                 answers = FoundRows(lookup, scores, rows)
                 out[place] = RelationMatches(answers, mine.ask, mine.modes, self.metric, rows + could.start)
         return [one for one in out if one is not None]
-
-    def _nearest(
-        self, kind: str, side: int, given: np.ndarray, relation: np.ndarray, k: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """(B, k) scores, falling, and rows of the type; of equals the first, -1 where an index found fewer."""
-        index = self._index(kind)
-        queries = self.embedding.queries(given, relation, side).numpy()
-        # By the cosine a zero vector has no direction to look into; the model says that it is like nothing, 0.
-        looked = queries.any(axis=1) if self.metric == "cos" else np.ones(len(given), bool)
-        if index is None or not looked.all():
-            slow = np.ones(len(given), bool) if index is None else ~looked
-            scores, rows = np.empty((len(given), k), np.float32), np.empty((len(given), k), np.int64)
-            scores[slow], rows[slow] = self._compared(side, given[slow], relation[slow], k)
-            if not slow.all():
-                scores[~slow], rows[~slow] = self._nearest(kind, side, given[~slow], relation[~slow], k)
-            return scores, rows
-        metric = METRICS[self.metric]
-        scores, rows = nearest_rows(index, checked_queries(queries, metric), k, metric)
-        if metric == "l2":
-            squares = scores.astype(np.float64) ** 2
-            scores = (-np.sqrt(TINY + squares) if self.metric == "l2" else -squares).astype(np.float32)
-        return scores, rows
-
-    def _compared(self, side: int, given: np.ndarray, relation: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The same by comparing with every candidate, as the model does."""
-        could = self.embedding.answers(int(relation[0]), side)
-        chunk = max(1, CHUNK_BYTES // (4 * max(len(could), 1)))
-        parts = []
-        for start in range(0, len(given), chunk):
-            some = slice(start, start + chunk)
-            scores = self.embedding.score(given[some], relation[some], side).numpy()
-            order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-            parts.append((np.take_along_axis(scores, order, 1), order))
-        return np.concatenate([scores for scores, _ in parts]), np.concatenate([rows for _, rows in parts])
-
-    def _index(self, kind: str) -> Any:
-        """FAISS's index of a type's entities; None where the model has to compare with each."""
-        with self._lock:
-            if kind not in self._indices:
-                self._indices[kind] = self._made(kind)
-            return self._indices[kind]
-
-    def _made(self, kind: str) -> Any:
-        metric, rows = METRICS.get(self.metric), self.embedding.graph.rows_of(kind)
-        matrix = self.embedding.matrix[rows.start : rows.stop]
-        if metric is None or (metric == "cosine" and not matrix.any(axis=1).all()):
-            return None
-        names = self._lookup(kind).names
-        factory = kinds.choose(*matrix.shape)[0] if self.factory == "auto" else self.factory
-
-        def blocks(some: np.ndarray | None) -> Any:
-            return checked_blocks(matrix, names, metric, some)
-
-        how = faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
-        try:
-            index = kinds.make(factory, len(matrix), matrix.shape[1], how, blocks)
-        except RuntimeError as error:
-            trouble = str(error).rsplit(": ", 1)[-1]
-            raise UserError(
-                f"FAISS refuses factory {factory!r} for {len(matrix):,} entities of dimension {matrix.shape[1]}: "
-                f"{trouble}; try 'Flat', 'auto', 'HNSW32' or 'IVF64,Flat'"
-            ) from None
-        if not isinstance(index, faiss.IndexFlat):
-            self.recall[kind] = kinds.tune(index, self._target, lambda: self._measured(kind, index, metric))
-        return index
-
-    def _measured(self, kind: str, index: Any, metric: Metric) -> float:
-        """The recall of the 10 best answers to questions of training edges, which are not distributed as rows are."""
-        edges = self.embedding.graph.train
-        edges = edges[np.sort(np.random.default_rng(0).permutation(len(edges))[: 4 * SAMPLE])]
-        hits = total = 0
-        for side, column in ((TAILS, 0), (HEADS, 2)):
-            could = [r for r, mine in enumerate(self.relations) if mine[2 if side == TAILS else 1] == kind]
-            could = [r for r in could if self.embedding.asks(r, side)]
-            some = np.asarray(edges[np.isin(edges[:, 1], could)][:SAMPLE])
-            if not len(some):
-                continue
-            given, relation = some[:, column], some[:, 1]
-            queries = self.embedding.queries(given, relation, side).numpy()
-            known = queries.any(axis=1)
-            _, right = self._compared(side, given[known], relation[known], kinds.JUDGED)
-            _, found = nearest_rows(index, checked_queries(queries[known], metric), kinds.JUDGED, metric)
-            hits += sum(len(np.intersect1d(a, b)) for a, b in zip(right, found))
-            total += right.size
-        return hits / total if total else 1.0
