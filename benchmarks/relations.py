@@ -80,7 +80,8 @@ def main() -> None:
     OUT.write_text(
         "# Relation queries\n\n"
         f"{len(graph.entities):,} entities, {len(graph.relations)} relations; {config.operator}, "
-        f"{config.comparator}, dimension {config.dimension}, {model.epoch} epochs, filtered test MRR {model.evaluate().mrr:.3f}.\n"
+        f"{config.comparator}, dimension {config.dimension}, {model.epoch} epochs, filtered test MRR "
+        f"{model.evaluate().mrr:.3f}.\n"
         f"{len(asks)} test edges are asked.\n\n"
         f"| (head, relation, ?), 10 answers | ms a question, one core |\n|---|---|\n{rows}\n"
         "The answers are those of `predict`.\n\n"
