@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 if TYPE_CHECKING:
-    from graphkit.search.matches import Matches, RelationMatches
+    from graphkit.search.matches import EncodedMatches, Matches, RelationMatches
 
 Format = Literal["auto", "table", "json", "csv"]
 Answers = Sequence[tuple[str, "Matches"]]
@@ -30,6 +30,10 @@ def _of_edge(matches: Matches) -> TypeGuard[RelationMatches]:
     return matches.mode == "relation"
 
 
+def _of_text(matches: Matches) -> TypeGuard[EncodedMatches]:
+    return matches.mode == "text"
+
+
 def _metric(matches: Matches, metric: str) -> str:
     """What its scores are by: a relation's by the model's comparator, whatever the index goes by."""
     return matches.metric if _of_edge(matches) else metric
@@ -46,6 +50,8 @@ def _print_json(answers: Answers, metric: str) -> None:
         }
         if _of_edge(matches):
             line |= {**matches.ask._asdict(), "asked": matches.ask.asked, "modes": matches.modes}
+        elif _of_text(matches):
+            line["unknown"] = matches.unknown
         line["matches"] = found
         print(json.dumps(line, ensure_ascii=False))
 
@@ -71,6 +77,8 @@ def print_tables(answers: Answers, metric: str) -> None:
         mode: str = matches.mode
         if _of_edge(matches):
             mode += "".join(f", {part} {how}" for part, how in matches.modes.items() if how != "exact")
+        elif _of_text(matches):
+            mode += f", {matches.known} words known, {len(matches.unknown)} not"
         titled = any(m.title for m in matches)
         console.print(Text(f"{query}{understood} ({mode}) · {_metric(matches, metric)}", style="bold"))
         table = Table(box=None)

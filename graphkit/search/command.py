@@ -7,6 +7,7 @@ graphkit search runs/movielens "Heat (1995)" --where type=movie
 graphkit search runs/text8 --queries names.txt --format csv
 graphkit search runs/countries --head berlin --relation "capital of"
 graphkit search runs/countries "berlin, capital of, ?" "?, capital of, germany" "berlin, ?, germany" --new-only
+graphkit search runs/articles --text "a striped animal of the savannah" --where type=article
 graphkit search runs/text8 --save-index indexes/text8
 graphkit search indexes/text8
 """
@@ -49,6 +50,9 @@ class SearchArguments:
     """Its relation; its name, or the beginning, the end or a part of one name only."""
     tail: str | None = None
     """Its tail."""
+    text: tuple[str, ...] = ()
+    """Free texts, in a graph trained with bags of words as features: the entities whose words and edges are like it.
+    Of the type that has these features, unless --where names another."""
     new_only: bool = False
     """Leave out what completes an edge that the graph has."""
     k: int = 10
@@ -93,9 +97,10 @@ def search(arguments: SearchArguments) -> int:
     """Find the names nearest to a name."""
     from graphkit.search.opened import Opened
     from graphkit.search.relation_names import Ask
+    from graphkit.search.text_features import Text
 
     edge = Ask(arguments.head, arguments.relation, arguments.tail)
-    typed: list[str | Ask] = [edge, *arguments.query] if edge != Ask() else [*arguments.query]
+    typed: list[str | Ask] = [*([edge] if edge != Ask() else []), *map(Text, arguments.text), *arguments.query]
     prompt = not typed and arguments.queries is None and arguments.save_index is None
     if prompt and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UserError(

@@ -85,6 +85,21 @@ class RelationMatches(Matches):
         self.ask, self.modes, self.metric, self.rows = ask, modes, metric, rows
 
 
+class EncodedMatches(Matches):
+    """The entities nearest to a text that was encoded as one.
+
+    Attributes:
+        mode: "text". name: None.
+        known, unknown: how many words of the text the encoder knew, and those it did not, each once.
+    """
+
+    __slots__ = ("known", "unknown")
+
+    def __init__(self, found: Sequence[Match], known: int, unknown: list[str]):
+        super().__init__(found, "text")
+        self.known, self.unknown = known, unknown
+
+
 class FoundRows(Sequence[Match]):
     """Rows and their scores as `Match`es that are made when asked for.
 

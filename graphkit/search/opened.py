@@ -1,19 +1,21 @@
 """What `graphkit search` is given, opened as far as a query needs it: a saved index, or the vectors of a run.
 
-A query is a name or an analogy, which `SearchIndex` answers, or an edge with a ? in it ("berlin, capital of, ?"),
-which `RelationIndex` does where a graph was trained. An entity that is called like such an edge is a name.
+A query is a name or an analogy, which `SearchIndex` answers; an edge with a ? in it ("berlin, capital of, ?"), which
+`RelationIndex` does where a graph was trained; or, where it was trained with bags of words, a text, whose vector
+`TextFeatures` makes. An entity that is called like such an edge is a name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from graphkit.search.filters import Where
-from graphkit.search.matches import Matches
+from graphkit.search.filters import CONDITION, Where
+from graphkit.search.matches import EncodedMatches, Matches
 from graphkit.search.relation_names import Ask, is_typed_ask
+from graphkit.search.text_features import Text, TextFeatures, tags_in
 from neuralcore.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -134,8 +136,8 @@ class Opened:
 
     def is_edge(self, query: str | Ask) -> bool:
         """Whether a query is for the relations: an edge with a ? in it, and nobody's name."""
-        if isinstance(query, Ask):
-            return True
+        if isinstance(query, Ask | Text):
+            return isinstance(query, Ask)
         return is_typed_ask(query) and query not in (self.relations if self.kind == "graph_embedding" else self.index)
 
     def answers(
@@ -158,25 +160,66 @@ class Opened:
         found: list[Matches | None] = [None] * len(queries)
         edges = [place for place, query in enumerate(queries) if self.is_edge(query)]
         if edges:
-            query = str(queries[edges[0]])
+            first = str(queries[edges[0]])
             if self.kind != "graph_embedding":
-                raise UserError(f"{query!r} asks for an edge: {self._no_graph()}")
+                raise UserError(f"{first!r} asks for an edge: {self._no_graph()}")
             if where:
-                raise UserError(f"{query!r} asks for an edge, whose answers no conditions restrict: leave them out")
+                raise UserError(f"{first!r} asks for an edge, whose answers no conditions restrict: leave them out")
             asked = self.relations.ask([queries[place] for place in edges], k, new_only=new_only, fuzzy=fuzzy)
-            for place, one in zip(edges, asked):
-                found[place] = one
+            for place, answer in zip(edges, asked):
+                found[place] = answer
+        for place, one in enumerate(queries):
+            if isinstance(one, Text):
+                found[place] = self._near_text(one, k, where)
         others = [(place, query) for place, query in enumerate(queries) if isinstance(query, str)]
         others = [(place, query) for place, query in others if found[place] is None]
         if others:
             near = self.index.search([query for _, query in others], k, where=where, fuzzy=fuzzy)
             for (place, _), mine in zip(others, near):
                 found[place] = mine
-        return [one for one in found if one is not None]
+        return [answer for answer in found if answer is not None]
+
+    def _near_text(self, text: str, k: int, where: Where | None) -> Matches:
+        """The entities nearest to a text: of the type whose features it is like, unless conditions name a type."""
+        wanted = _type_in(where)
+        encoder = self._encoder_of(wanted)
+        tags, unknown = tags_in(text, encoder.tags)
+        if not tags:
+            shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+            raise UserError(
+                f"no word of the text {str(text)!r} is known ({shown}): use others, or check their spelling"
+            )
+        if wanted is None and len(self.embedding.graph.types) > 1:
+            of_kind = {"type": encoder.kind}
+            where = {**where, **of_kind} if isinstance(where, Mapping) else [*(where or ()), f"type={encoder.kind}"]
+        vector = encoder.encode([text])[0]
+        return EncodedMatches(self.index.search(vector, k, where=where), len(set(tags)), unknown)
+
+    def _encoder_of(self, wanted: str | None) -> TextFeatures:
+        """That of the type that conditions name, where it is one of those with features."""
+        kind = wanted if any(part.kind == wanted for part in self.embedding.encoded) else None
+        if kind not in self._encoders:
+            self._encoders[kind] = TextFeatures(self.embedding, kind)
+        return self._encoders[kind]
+
+    @cached_property
+    def _encoders(self) -> dict[str | None, TextFeatures]:
+        return {}
 
     def _no_graph(self) -> str:
         what = "word vectors" if self.kind == "word_vectors" else "an index"
         return f"{self.folder} holds {what} and no trained graph: name a run folder of graphkit embed"
+
+
+def _type_in(where: Where | None) -> str | None:
+    """The type that conditions ask for, "" where they say something else of it, None where nothing."""
+    if isinstance(where, Mapping):
+        return None if "type" not in where else where["type"] if isinstance(where["type"], str) else ""
+    for condition in where or ():
+        parts = CONDITION.fullmatch(condition)
+        if parts is not None and parts[1] == "type":
+            return parts[3] if parts[2] == "=" else ""
+    return None
 
 
 def _nothing_in(folder: Path) -> str:

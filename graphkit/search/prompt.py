@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphkit.search.answers import print_tables
 from graphkit.search.filters import CONDITION
+from graphkit.search.text_features import Text
 from neuralcore.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 HELP = """a name, its beginning, or a - b + c: the nearest names; Tab completes a name
 berlin, capital of, ?      in a trained graph: what completes an edge; ?, capital of, germany; berlin, ?, germany
+:text a striped animal     in a graph trained with bags of words: the entities that are like a text
 :new                       leave out what completes an edge the graph has; :new again takes it in
 :k 20                      how many
 :where type=film year>=90  conditions that have to hold for names; :where alone lifts them
@@ -52,6 +54,9 @@ def ask(
                 print(HELP)
             elif word == ":k":
                 k = _count(rest)
+            elif word == ":text":
+                found = opened.answers([Text(rest.strip())], k, where=where)
+                print_tables([(rest.strip(), found[0])], index.metric)
             elif line == ":new":
                 new_only = not new_only
                 print(f"edges of the graph are {'left out' if new_only else 'among the answers'}")

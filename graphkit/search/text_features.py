@@ -44,6 +44,12 @@ def tags_in(text: str, known: Container[str]) -> tuple[list[str], list[str]]:
     return found, list(unknown)
 
 
+class Text(str):
+    """A query that is a text, and not the name that it may look like."""
+
+    __slots__ = ()
+
+
 class TextFeatures:
     """The encoder of texts in a graph trained with bags of words as features.
 
@@ -63,13 +69,13 @@ class TextFeatures:
         bags = {part.kind: part for part in embedding.encoded if isinstance(part.source, Bags)}
         if not bags:
             raise UserError(
-                "no entities of this graph have bags of words as features, of which a vector of a text could be "
-                "made: train with [features.<type>] bags = …"
+                "a text is searched for by entities' bags of words, and this graph was trained without: add "
+                "[features.<type>] bags = … to its file"
             )
         if kind is None and len(bags) == 1:
             (kind,) = bags
         if kind not in bags:
-            raise UserError(f"whose features is the text like? there are several: {nearest(str(kind or ''), bags)}")
+            raise UserError(f"of which type's features is the text? {nearest(str(kind or ''), bags)}")
         self.embedding, self.kind = embedding, kind
         source = bags[kind].source
         assert isinstance(source, Bags)

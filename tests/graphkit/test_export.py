@@ -15,7 +15,7 @@ from graphkit.export.onnx_encoder import WordTable, model_of, token_ids, write_o
 from graphkit.export.sources import read_source
 from graphkit.search.documents import Document
 from graphkit.search.text_encoder import SIFEncoder
-from graphkit.search.text_features import TextFeatures, tags_in
+from graphkit.search.text_features import TextFeatures
 from graphkit.words.config import SkipGramConfig
 from graphkit.words.vocabulary import Vocabulary
 from neuralcore.errors import UserError
@@ -275,13 +275,3 @@ def test_a_table_too_large(monkeypatch):
     monkeypatch.setattr("graphkit.export.onnx_encoder.LARGEST", 100)
     with pytest.raises(UserError, match="more than the 2 GiB of an ONNX file"):
         model_of(WordTable.of_sif(SIFEncoder.fit(vectors(), TEXTS)))
-
-
-# ---- text as features
-
-
-def test_tags_in_a_text():
-    known = {"sci-fi", "heat", "New", "flow"}
-    assert tags_in("Sci-Fi, HEAT and New/flow (heat)!", known) == (["sci-fi", "heat", "New", "flow", "heat"], ["and"])
-    assert tags_in("", known) == ([], [])
-    assert tags_in("-- foo.bar", known) == ([], ["foo", "bar"])
