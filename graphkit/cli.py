@@ -23,7 +23,7 @@ COMMANDS = {
         "graphkit.walks.classify_command", "ClassifyArguments", "classify", "Tell nodes' labels from their vectors"
     ),
     "export": Command(
-        "graphkit.embedding.export_command", "ExportArguments", "export", "Write a graph's vectors in another format"
+        "graphkit.export.command", "ExportArguments", "export", "Write vectors in another program's format"
     ),
     "search": Command("graphkit.search.command", "SearchArguments", "search", "Find the names nearest to a name"),
     "documents": Command(

@@ -1,0 +1,1 @@
+"""Vectors of all kinds for other programs: their files, viewers and runtimes."""
