@@ -276,7 +276,7 @@ def test_texts_need_words(tmp_path: Path, index: SearchIndex, start: Callable[..
     index.save(tmp_path / "index")
     client = start(tmp_path / "index")
     assert client.get("/health").json["text"] is False
-    for answer in (client.get("/search", q="the king"), client.post("/embed", {"texts": ["king"]})):
+    for answer in (client.get("/search", q="the sea"), client.post("/embed", {"texts": ["king"]})):
         assert answer.status == 404
     assert "--model" in answer.json["error"]
     assert client.get("/relations").json["relations"] == []
