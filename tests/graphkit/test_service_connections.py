@@ -180,7 +180,7 @@ def test_a_refused_body_does_not_cost_the_connection(port: int):
 )
 def test_what_is_no_http_gets_a_4xx(port: int, data: bytes):
     with opened(port, data) as connection:
-        answer = said(connection)
+        answer = heard(connection, b"}")
     assert re.match(rb"HTTP/1.1 (4\d\d|501) ", answer), answer
     assert b'{"error":' in answer
 
@@ -202,7 +202,7 @@ def test_one_connection_too_many_is_told_so(port: int, monkeypatch: pytest.Monke
 
 def test_who_does_not_take_an_answer_is_cut(port: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(connections, "TAKEN", 0.2)
-    body = json.dumps({"queries": NAMES * 5, "k": 50}).encode()
+    body = json.dumps({"queries": NAMES * 2, "k": 50}).encode()
     request = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
     with opened(port) as lazy:
         lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -254,6 +254,7 @@ def test_the_command_serves_and_stops(folder: Path, tmp_path: Path):
                 break
         else:
             pytest.fail("the new index was not taken")
+        connection.close()
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=WAIT)
         assert (process.returncode, "Traceback" in errors) == (0, False)
