@@ -26,6 +26,12 @@ COMMANDS = {
         "graphkit.export.command", "ExportArguments", "export", "Write vectors in another program's format"
     ),
     "search": Command("graphkit.search.command", "SearchArguments", "search", "Find the names nearest to a name"),
+    "serve": Command(
+        "graphkit.search.serve_command",
+        "ServeArguments",
+        "serve",
+        "Serve an index over HTTP, with a page to search it",
+    ),
     "documents": Command(
         "graphkit.search.text_command", "DocumentsArguments", "documents", "Make documents searchable by their text"
     ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from graphkit.search.filters import CONDITION, Where
 from graphkit.search.matches import EncodedMatches, Matches
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graphkit.embedding.embedding import GraphEmbedding
     from graphkit.search.index import SearchIndex
     from graphkit.search.relations import RelationIndex
+    from graphkit.words.vectors import WordVectors
 
 RECALL = 0.95
 
@@ -95,20 +96,24 @@ class Opened:
             if self.factory not in (None, index.factory) or self.recall is not None:
                 raise UserError(f"{self.place} is built as {index.factory}: give --factory and --recall with the run")
             return index
-        source: Any
-        if self.kind == "word_vectors":
-            from graphkit.words.vectors import WordVectors
-
-            source = WordVectors.load(self.place)
-        else:
-            source = self.embedding.entities
         return SearchIndex.build(
-            source,
+            self.words if self.kind == "word_vectors" else self.embedding.entities,
             metric=self.metric or "cosine",
             factory=self.factory or "auto",
             recall=self.recall or RECALL,
             device=self.device,
         )
+
+    @cached_property
+    def words(self) -> WordVectors:
+        """The word vectors of a folder that holds some.
+
+        Raises:
+            UserError: they are damaged.
+        """
+        from graphkit.words.vectors import WordVectors
+
+        return WordVectors.load(self.place)
 
     @cached_property
     def embedding(self) -> GraphEmbedding:
