@@ -10,29 +10,40 @@
 const STEPS = 4; // positions of a disc within a pixel, each way
 const FINE = 4; // samples per pixel and way that a coverage is counted by
 
-/** The masks of a disc: {size, half, masks}, masks[sy * STEPS + sx] of size x size coverages up to 256 * opacity. */
+/**
+ * A disc: {half, masks}; masks[sy * STEPS + sx] is {xs, ys, covers}, its pixels from the middle one on and how far each
+ * is covered, up to 256 * opacity.
+ */
 export function makeDisc(radius, opacity = 1) {
   const half = Math.ceil(radius) + 1;
-  const size = 2 * half + 1;
   const masks = [];
-  for (let sy = 0; sy < STEPS; sy++) {
-    for (let sx = 0; sx < STEPS; sx++) {
-      const mask = new Uint16Array(size * size);
-      for (let y = 0; y < size; y++) {
-        for (let x = 0; x < size; x++) {
-          let inside = 0;
-          for (let fine = 0; fine < FINE * FINE; fine++) {
-            const dx = x - half + ((fine % FINE) + 0.5) / FINE - (sx + 0.5) / STEPS;
-            const dy = y - half + (Math.floor(fine / FINE) + 0.5) / FINE - (sy + 0.5) / STEPS;
-            if (dx * dx + dy * dy <= radius * radius) inside++;
-          }
-          mask[y * size + x] = Math.round((256 * opacity * inside) / (FINE * FINE));
-        }
+  for (let place = 0; place < STEPS * STEPS; place++) {
+    const middle = [((place % STEPS) + 0.5) / STEPS, (Math.floor(place / STEPS) + 0.5) / STEPS];
+    const pixels = [];
+    for (let y = -half; y <= half; y++) {
+      for (let x = -half; x <= half; x++) {
+        const cover = Math.round(256 * opacity * covered(x - middle[0], y - middle[1], radius));
+        if (cover) pixels.push([x, y, cover]);
       }
-      masks.push(mask);
     }
+    masks.push({
+      xs: Int32Array.from(pixels, ([x]) => x),
+      ys: Int32Array.from(pixels, ([, y]) => y),
+      covers: Int32Array.from(pixels, ([, , cover]) => cover),
+    });
   }
-  return { size, half, masks };
+  return { half, masks };
+}
+
+/** The share of the pixel whose corner is (x, y) that lies in a disc around the origin. */
+function covered(x, y, radius) {
+  let inside = 0;
+  for (let fine = 0; fine < FINE * FINE; fine++) {
+    const dx = x + ((fine % FINE) + 0.5) / FINE;
+    const dy = y + (Math.floor(fine / FINE) + 0.5) / FINE;
+    if (dx * dx + dy * dy <= radius * radius) inside++;
+  }
+  return inside / (FINE * FINE);
 }
 
 /**
@@ -42,7 +53,7 @@ export function makeDisc(radius, opacity = 1) {
  * @param colours Uint32Array(256), the colour of each kind; 0 leaves the kind out.
  */
 export function drawPoints(pixels, width, height, view, points, kinds, colours, disc) {
-  const { size, half, masks } = disc;
+  const { half, masks } = disc;
   const { scale } = view;
   const left = width / 2 - view.x * scale;
   const top = height / 2 + view.y * scale;
@@ -56,23 +67,22 @@ export function drawPoints(pixels, width, height, view, points, kinds, colours, 
     drawn++;
     const x0 = Math.floor(px);
     const y0 = Math.floor(py);
-    const mask = masks[Math.floor((py - y0) * STEPS) * STEPS + Math.floor((px - x0) * STEPS)];
+    const { xs, ys, covers } = masks[((py - y0) * STEPS | 0) * STEPS + ((px - x0) * STEPS | 0)];
+    const whole = x0 >= half && y0 >= half && x0 + half < width && y0 + half < height;
     const redBlue = colour & 0xff00ff;
     const green = colour & 0x00ff00;
-    for (let y = 0; y < size; y++) {
-      const line = y0 - half + y;
-      if (line < 0 || line >= height) continue;
-      for (let x = 0; x < size; x++) {
-        const cover = mask[y * size + x];
-        const column = x0 - half + x;
-        if (cover === 0 || column < 0 || column >= width) continue;
-        const at = line * width + column;
-        const under = pixels[at];
-        // Red and blue in one multiplication, eight bits between them: at most 0xff00ff * 256, which is 32 bits.
-        const mixed = ((redBlue * cover + (under & 0xff00ff) * (256 - cover)) >>> 8) & 0xff00ff;
-        const mixedGreen = ((green * cover + (under & 0x00ff00) * (256 - cover)) >>> 8) & 0x00ff00;
-        pixels[at] = 0xff000000 | mixed | mixedGreen;
-      }
+    for (let k = 0; k < covers.length; k++) {
+      const x = x0 + xs[k];
+      const y = y0 + ys[k];
+      if (!whole && (x < 0 || y < 0 || x >= width || y >= height)) continue;
+      const at = y * width + x;
+      const under = pixels[at];
+      const cover = covers[k];
+      const rest = 256 - cover;
+      // Red and blue in one multiplication, eight bits between them: at most 0xff00ff * 256, which is 32 bits.
+      const mixed = ((Math.imul(redBlue, cover) + Math.imul(under & 0xff00ff, rest)) >>> 8) & 0xff00ff;
+      const mixedGreen = ((Math.imul(green, cover) + Math.imul(under & 0x00ff00, rest)) >>> 8) & 0x00ff00;
+      pixels[at] = 0xff000000 | mixed | mixedGreen;
     }
   }
   return drawn;
