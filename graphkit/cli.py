@@ -26,6 +26,12 @@ COMMANDS = {
         "graphkit.embedding.export_command", "ExportArguments", "export", "Write a graph's vectors in another format"
     ),
     "search": Command("graphkit.search.command", "SearchArguments", "search", "Find the names nearest to a name"),
+    "serve": Command(
+        "graphkit.search.serve_command",
+        "ServeArguments",
+        "serve",
+        "Serve an index over HTTP, with a page to search it",
+    ),
     "documents": Command(
         "graphkit.search.text_command", "DocumentsArguments", "documents", "Make documents searchable by their text"
     ),

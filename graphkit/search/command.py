@@ -14,12 +14,12 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
 from graphkit.search.answers import print_answers
-from neuralcore.errors import UserError, nearest
+from neuralcore.errors import UserError
 
 if TYPE_CHECKING:
     from graphkit.search.index import SearchIndex
@@ -174,55 +174,22 @@ def load_index(
     """
     from graphkit.search.folder import KIND, can_map
     from graphkit.search.index import SearchIndex
+    from graphkit.search.sources import place_of, source_of
     from graphkit.vectors_folder import kind_of
 
-    if folder.is_file():
-        raise UserError(
-            f"{folder} is a file: name the folder of an index; if it is FAISS's own and you trust who made it, add "
-            "--foreign NAMES.txt with the names of its rows"
+    place = place_of(folder)
+    if kind_of(place) != KIND:
+        source = source_of(place)
+        return SearchIndex.build(
+            getattr(source, "entities", source),
+            metric=metric or "cosine",
+            factory=factory or "auto",
+            recall=recall or RECALL,
+            device=device,
         )
-    place = folder if (folder / "manifest.json").is_file() else folder / "vectors"
-    if not (place / "manifest.json").is_file():
-        raise UserError(_nothing_in(folder))
-    kind = kind_of(place)
-    if kind is None:
-        raise UserError(
-            f"{place / 'manifest.json'} is damaged, it does not say what it holds: save the vectors again"
-        )
-    source: Any
-    if kind == KIND:
-        index = SearchIndex.load(place, mapped=can_map(), device=device)
-        if metric not in (None, index.metric):
-            raise UserError(
-                f"{place} is an index by {index.metric}, not {metric}: search the run with --metric {metric}"
-            )
-        if factory not in (None, index.factory) or recall is not None:
-            raise UserError(f"{place} is built as {index.factory}: give --factory and --recall with the run")
-        return index
-    if kind == "word_vectors":
-        from graphkit.words.vectors import WordVectors
-
-        source = WordVectors.load(place)
-    elif kind == "graph_embedding":
-        from graphkit.embedding.embedding import GraphEmbedding
-
-        source = GraphEmbedding.load(place).entities
-    else:
-        raise UserError(
-            f"{place / 'manifest.json'}: kind {kind!r}: {nearest(kind, ['word_vectors', 'graph_embedding', KIND])}"
-        )
-    return SearchIndex.build(
-        source, metric=metric or "cosine", factory=factory or "auto", recall=recall or RECALL, device=device
-    )
-
-
-def _nothing_in(folder: Path) -> str:
-    """Why there is nothing to search in a folder, and what to name instead."""
-    if not folder.exists():
-        siblings = [p.name for p in folder.absolute().parent.glob("*/")]
-        return f"there is no folder {folder}" + (f": {nearest(folder.name, siblings)}" if siblings else "")
-    if (folder / "checkpoints").is_dir():
-        return (
-            f"{folder} has no vectors yet, its run has not finished: start it again with the command it was made by"
-        )
-    return f"{folder} holds no vectors: name a run folder, its vectors/, or a folder written by --save-index"
+    index = SearchIndex.load(place, mapped=can_map(), device=device)
+    if metric not in (None, index.metric):
+        raise UserError(f"{place} is an index by {index.metric}, not {metric}: search the run with --metric {metric}")
+    if factory not in (None, index.factory) or recall is not None:
+        raise UserError(f"{place} is built as {index.factory}: give --factory and --recall with the run")
+    return index

@@ -1,0 +1,203 @@
+"""Which index is served: loaded, watched on disk, and exchanged for a new one while readers go on.
+
+`SearchIndex.save` and the runs write a folder so that replacing its `manifest.json` is the one moment at which new
+contents are there. So the manifest is looked at once a second. A new one is loaded and checked beside the old; only
+then is one reference exchanged. What is damaged or does not fit is refused, and the old one goes on: its mapped files
+stay readable after they were unlinked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from graphkit.search.command import RECALL, load_index
+from graphkit.search.folder import KIND
+from graphkit.search.index import SearchIndex
+from graphkit.search.served import ALIKE, COMPARED, Served
+from graphkit.search.service_metrics import Metrics
+from graphkit.search.sources import place_of, source_of
+from graphkit.search.text_encoder import SIFEncoder
+from graphkit.vectors_folder import kind_of
+from graphkit.words.vectors import WordVectors
+from neuralcore.errors import UserError
+
+WEIGHT = 1e-4  # SIF's a, see `graphkit.search.text_encoder`
+TRIES = 5  # loads of a folder that is written meanwhile
+
+
+class Serving:
+    """What is served now.
+
+    Args:
+        folder: a run folder, its `vectors/`, or a saved index. model: a folder of vectors that encode texts or answer
+            relations, beside a saved index; None where the folder is a run, or for none.
+        metric, factory, recall: of an index that is built from a run's vectors, see `SearchIndex.build`.
+
+    Attributes:
+        now: the `Served` that requests begin with; each takes it once.
+
+    Raises:
+        UserError: nothing there can be served.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model: Path | None = None,
+        *,
+        metric: Literal["cosine", "dot", "l2"] | None = None,
+        factory: str | None = None,
+        recall: float | None = None,
+        metrics: Metrics | None = None,
+    ):
+        self._places = [place_of(each) for each in (folder, model) if each is not None]
+        self._settings = metric, factory, recall
+        self._metrics, self._lock = metrics or Metrics(), threading.Lock()
+        self._stamp = self._stamps()
+        self.now: Served = self._load()
+
+    def look(self) -> None:
+        """Reload where the folder holds something other than when it was last looked at."""
+        if (stamp := self._stamps()) != self._stamp:
+            self._stamp = stamp  # first: what is written while it is loaded is looked at again
+            try:
+                self.reload()
+            except UserError as error:
+                say(f"the new index is refused, {self.now.version} goes on: {error}")
+
+    def reload(self) -> bool:
+        """Serve what the folder holds now; returns whether that is something else.
+
+        Raises:
+            UserError: it cannot be served; the old one goes on.
+        """
+        with self._lock:
+            try:
+                if self._version() == self.now.version:
+                    return False
+                start = time.monotonic()
+                new = self._load()
+            except UserError:
+                self._metrics.count("refused_indexes_total")
+                raise
+            if new.version == self.now.version:
+                return False
+            old, self.now = self.now, new  # the one moment
+            self._metrics.count("swaps_total")
+            seconds = time.monotonic() - start
+            say(f"{new.version} in place of {old.version}: {len(new.index):,} rows, loaded in {seconds:.2f} s")
+            return True
+
+    def _load(self) -> Served:
+        """What the folders hold, all of one version."""
+        for attempt in range(TRIES):
+            before = self._manifests()
+            try:
+                served = load(self._places[0], self._places[1:], *self._settings, version_of(before))
+            except UserError:
+                # The old files go when a new manifest is there: then there is something new to load.
+                if attempt + 1 < TRIES and self._manifests() != before:
+                    continue
+                raise
+            if self._manifests() == before:
+                return served
+        raise UserError(f"{self._places[0]} is written anew faster than it can be loaded")
+
+    def _manifests(self) -> list[bytes]:
+        try:
+            return [(place / "manifest.json").read_bytes() for place in self._places]
+        except OSError as error:
+            raise UserError(f"{error.filename} cannot be read: {error.strerror}") from None
+
+    def _version(self) -> str:
+        return version_of(self._manifests())
+
+    def _stamps(self) -> list[Any]:
+        stamps: list[Any] = []
+        for place in self._places:
+            try:
+                found = (place / "manifest.json").stat()
+                stamps.append((found.st_ino, found.st_mtime_ns, found.st_size))
+            except OSError as error:
+                stamps.append(error.errno)
+        return stamps
+
+
+def version_of(manifests: list[bytes]) -> str:
+    """16 hex digits."""
+    return hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in manifests)).hexdigest()[:16]
+
+
+def load(
+    place: Path,
+    models: list[Path],
+    metric: Literal["cosine", "dot", "l2"] | None,
+    factory: str | None,
+    recall: float | None,
+    version: str,
+) -> Served:
+    """Index and model of the folders, checked against each other.
+
+    Raises:
+        UserError: one is damaged or of another kind, or they are not of the same vectors.
+    """
+    if kind_of(place) == KIND:
+        index, source = load_index(place, metric, factory, recall), None
+        if models:
+            source = source_of(models[0])
+            _check_same(index, source, models[0])
+    elif models:
+        raise UserError(f"{place} holds vectors, which are the model themselves: leave --model out")
+    else:
+        source = source_of(place)
+        index = SearchIndex.build(
+            getattr(source, "entities", source),
+            metric=metric or "cosine",
+            factory=factory or "auto",
+            recall=recall or RECALL,
+        )
+    words, graph = None, None
+    if isinstance(source, WordVectors):
+        # No text is known to learn from what all texts share, so nothing is taken out: weighed means alone.
+        counts = {} if source.config is None else dict(zip(source.words, source.vocabulary.counts.tolist()))
+        words = SIFEncoder(source, counts, np.zeros((0, index.dimension)), WEIGHT)
+    else:
+        graph = source
+    known = index.names[0] in index  # builds the table of names, for which the first request would wait
+    assert known
+    return Served(index, version, words, graph)
+
+
+def _check_same(index: SearchIndex, source: Any, place: Path) -> None:
+    """Refuse a model whose vectors are not those of the index: what it encodes would be compared with others.
+
+    Raises:
+        UserError: they are not.
+    """
+    vectors = getattr(source, "entities", source)
+    names = vectors.names if hasattr(vectors, "names") else vectors.words
+    if vectors.matrix.shape[1] != index.dimension:
+        raise UserError(
+            f"{place} has vectors of {vectors.matrix.shape[1]} numbers and the index of {index.dimension}: name the "
+            "run that the index was saved from"
+        )
+    some = np.linspace(0, len(names) - 1, min(len(names), COMPARED)).astype(int).tolist()
+    known = [row for row in dict.fromkeys(some) if names[row] in index]
+    for row in known:
+        mine, its = index.vector(names[row]).astype(np.float64), vectors.matrix[row].astype(np.float64)
+        if mine @ its < ALIKE * np.linalg.norm(mine) * np.linalg.norm(its):
+            raise UserError(f"{names[row]!r} has another vector in {place} than in the index: save the index again")
+    if not known:
+        raise UserError(f"{place} and the index have no names in common: name the run that the index was saved from")
+
+
+def say(text: str) -> None:
+    """A line of the service's log."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
