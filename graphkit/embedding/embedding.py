@@ -187,9 +187,9 @@ class GraphEmbedding:
         rows = self.answers(int(relation[0]), side)
         candidates = torch.from_numpy(self.matrix[rows.start : rows.stop])
         with torch.no_grad():
-            return COMPARATORS[self.config.comparator].forward(self._queries(given, relation, side), candidates)
+            return COMPARATORS[self.config.comparator].forward(self.queries(given, relation, side), candidates)
 
-    def _queries(self, given: np.ndarray, relation: np.ndarray, side: int) -> torch.Tensor:
+    def queries(self, given: np.ndarray, relation: np.ndarray, side: int) -> torch.Tensor:
         """(B, D) what candidates are compared with; `given` are numbers of entities (B,), or vectors (B, D)."""
         vectors = torch.from_numpy(given if given.ndim == 2 else self.matrix[given])
         query, relation = torch.empty_like(vectors), np.asarray(relation)
@@ -314,7 +314,7 @@ class GraphEmbedding:
             for start in range(0, len(edges), PAIRS):
                 part = edges[start : start + PAIRS]
                 for side, given, answer in ((TAILS, 0, 2), (HEADS, 2, 0)):
-                    query = self._queries(part[:, given], part[:, 1], side)
+                    query = self.queries(part[:, given], part[:, 1], side)
                     answers = torch.from_numpy(self.matrix[part[:, answer]])
                     scores = COMPARATORS[self.config.comparator].forward(query, answers).diagonal()
                     share = self._classes.is_asked / self._classes.is_asked.sum(1, keepdims=True)

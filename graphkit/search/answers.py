@@ -6,10 +6,10 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 if TYPE_CHECKING:
-    from graphkit.search.matches import Matches
+    from graphkit.search.matches import Matches, RelationMatches
 
 Format = Literal["auto", "table", "json", "csv"]
 Answers = Sequence[tuple[str, "Matches"]]
@@ -26,10 +26,27 @@ def print_answers(answers: Answers, metric: str, format: Format) -> None:
     printers[format](answers, metric)
 
 
+def _of_edge(matches: Matches) -> TypeGuard[RelationMatches]:
+    return matches.mode == "relation"
+
+
+def _metric(matches: Matches, metric: str) -> str:
+    """What its scores are by: a relation's by the model's comparator, whatever the index goes by."""
+    return matches.metric if _of_edge(matches) else metric
+
+
 def _print_json(answers: Answers, metric: str) -> None:
     for query, matches in answers:
         found = [{"rank": m.rank, "name": m.name, "title": m.title, "score": m.score} for m in matches]
-        line = {"query": query, "understood": matches.name, "mode": matches.mode, "metric": metric, "matches": found}
+        line: dict[str, Any] = {
+            "query": query,
+            "understood": matches.name,
+            "mode": matches.mode,
+            "metric": _metric(matches, metric),
+        }
+        if _of_edge(matches):
+            line |= {**matches.ask._asdict(), "asked": matches.ask.asked, "modes": matches.modes}
+        line["matches"] = found
         print(json.dumps(line, ensure_ascii=False))
 
 
@@ -38,7 +55,8 @@ def _print_csv(answers: Answers, metric: str) -> None:
     writer.writerow(["query", "understood", "mode", "metric", "rank", "name", "title", "score"])
     for query, matches in answers:
         for m in matches:
-            writer.writerow([query, matches.name, matches.mode, metric, m.rank, m.name, m.title, m.score])
+            told = [query, matches.name, matches.mode, _metric(matches, metric)]
+            writer.writerow([*told, m.rank, m.name, m.title, m.score])
 
 
 def print_tables(answers: Answers, metric: str) -> None:
@@ -50,8 +68,11 @@ def print_tables(answers: Answers, metric: str) -> None:
     console = Console(highlight=False)
     for query, matches in answers:
         understood = "" if matches.name in (None, query) else f" → {matches.name}"
+        mode: str = matches.mode
+        if _of_edge(matches):
+            mode += "".join(f", {part} {how}" for part, how in matches.modes.items() if how != "exact")
         titled = any(m.title for m in matches)
-        console.print(Text(f"{query}{understood} ({matches.mode}) · {metric}", style="bold"))
+        console.print(Text(f"{query}{understood} ({mode}) · {_metric(matches, metric)}", style="bold"))
         table = Table(box=None)
         table.add_column("", justify="right")
         table.add_column("name", overflow="fold")

@@ -5,6 +5,8 @@ graphkit search runs/text8 "king - man + woman"
 graphkit search runs/wn18rr "dog.n.01" --format json | jq .matches[0].name
 graphkit search runs/movielens "Heat (1995)" --where type=movie
 graphkit search runs/text8 --queries names.txt --format csv
+graphkit search runs/countries --head berlin --relation "capital of"
+graphkit search runs/countries "berlin, capital of, ?" "?, capital of, germany" "berlin, ?, germany" --new-only
 graphkit search runs/text8 --save-index indexes/text8
 graphkit search indexes/text8
 """
@@ -12,6 +14,7 @@ graphkit search indexes/text8
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,9 +27,10 @@ from neuralcore.errors import UserError
 if TYPE_CHECKING:
     from graphkit.search.index import SearchIndex
     from graphkit.search.matches import Matches
+    from graphkit.search.opened import Opened
+    from graphkit.search.relation_names import Ask
 
 BATCH = 1024  # queries of a file that are searched for at once
-RECALL = 0.95
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,16 @@ class SearchArguments:
     """A run folder, its vectors/ folder, or a folder written by --save-index; with --foreign a file of FAISS."""
     query: Positional[tuple[str, ...]] = ()
     """Names to search for: exact, else whatever the case, else the beginning of one name only; or "a - b + c" of
-    three. A name that starts with a dash comes after --. Without any, on a terminal: a prompt."""
+    three; or, in a trained graph, an edge with a ? in it: "berlin, capital of, ?". A name that starts with a dash
+    comes after --. Without any, on a terminal: a prompt."""
+    head: str | None = None
+    """The head of an edge, with --relation or --tail: what completes it is found."""
+    relation: str | None = None
+    """Its relation; its name, or the beginning, the end or a part of one name only."""
+    tail: str | None = None
+    """Its tail."""
+    new_only: bool = False
+    """Leave out what completes an edge that the graph has."""
     k: int = 10
     """How many neighbours of each."""
     queries: Path | None = None
@@ -69,33 +82,54 @@ class SearchArguments:
             raise ValueError(f"--recall {self.recall}: a share, above 0 and up to 1")
         if self.foreign is not None and (self.factory is not None or self.recall is not None):
             raise ValueError("--foreign reads an index as it is: leave --factory and --recall out")
+        edge = (self.head, self.relation, self.tail)
+        if edge != (None, None, None) and edge.count(None) != 1:
+            raise ValueError(
+                "of an edge give two of --head, --relation and --tail: the third is what is searched for"
+            )
 
 
 def search(arguments: SearchArguments) -> int:
     """Find the names nearest to a name."""
-    asked = bool(arguments.query) or arguments.queries is not None
-    prompt = not asked and arguments.save_index is None
+    from graphkit.search.opened import Opened
+    from graphkit.search.relation_names import Ask
+
+    edge = Ask(arguments.head, arguments.relation, arguments.tail)
+    typed: list[str | Ask] = [edge, *arguments.query] if edge != Ask() else [*arguments.query]
+    prompt = not typed and arguments.queries is None and arguments.save_index is None
     if prompt and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UserError(
             "nothing to search for: name at least one query, a file with --queries, or a folder with --save-index"
         )
-    queries = [*arguments.query, *_read_queries(arguments.queries)]
+    queries: list[str | Ask] = [*typed, *_read_queries(arguments.queries)]
     if arguments.foreign is not None:
         index = read_foreign(arguments.folder, arguments.foreign, arguments.metric, arguments.device)
+        opened = Opened.of(index, arguments.folder)
     else:
-        index = load_index(arguments.folder, arguments.metric, arguments.factory, arguments.recall, arguments.device)
+        given = arguments.metric, arguments.factory, arguments.recall, arguments.device
+        opened = Opened(arguments.folder, *given)
+    edges = sum(map(opened.is_edge, queries))
+    if arguments.new_only and not edges and not prompt:
+        raise UserError("--new-only changes nothing here: it is for edges, --head X --relation R or 'X, R, ?'")
+    named = prompt or edges < len(queries) or arguments.save_index is not None
+    if not named and (arguments.metric is not None or arguments.device != "cpu"):
+        raise UserError("edges are scored as the graph was trained, on the CPU: leave --metric and --device out")
     # Every query is understood before anything is printed or written: a mistake leaves no half of an answer.
-    answers = _answers(index, queries, len(arguments.query), arguments)
+    answers = _answers(opened, queries, len(typed), arguments)
     if arguments.save_index is not None:
-        index.save(arguments.save_index)
-        print(f"{len(index):,} rows of dimension {index.dimension} in {arguments.save_index}", file=sys.stderr)
-    if index.factory != "Flat" or arguments.save_index is not None:
-        print(described(index), file=sys.stderr)
+        opened.index.save(arguments.save_index)
+        rows = f"{len(opened.index):,} rows of dimension {opened.index.dimension}"
+        print(f"{rows} in {arguments.save_index}", file=sys.stderr)
+    if named and (opened.index.factory != "Flat" or arguments.save_index is not None):
+        print(described(opened.index), file=sys.stderr)
+    if edges:
+        for kind, recall in opened.relations.recall.items():
+            print(f"edges: recall@10 {recall:.3f} among entities of type {kind!r}", file=sys.stderr)
     if prompt:
         from graphkit.search.prompt import ask
 
-        ask(index, arguments.k, arguments.where, arguments.fuzzy)
-    print_answers(answers, index.metric, arguments.format)
+        ask(opened, arguments.k, arguments.where, arguments.fuzzy, arguments.new_only)
+    print_answers(answers, opened.index.metric if named else "", arguments.format)
     return 0
 
 
@@ -107,18 +141,22 @@ def described(index: SearchIndex) -> str:
 
 
 def _answers(
-    index: SearchIndex, queries: list[str], typed: int, arguments: SearchArguments
+    opened: Opened, queries: list[str | Ask], typed: int, arguments: SearchArguments
 ) -> list[tuple[str, Matches]]:
     answers: list[tuple[str, Matches]] = []
-    where, fuzzy = arguments.where, arguments.fuzzy
+
+    def answered(some: Sequence[str | Ask]) -> list[Matches]:
+        where, fuzzy, new_only = arguments.where, arguments.fuzzy, arguments.new_only
+        return opened.answers(some, arguments.k, where=where, fuzzy=fuzzy, new_only=new_only)
+
     for start in range(0, len(queries), BATCH):
         batch = queries[start : start + BATCH]
         try:
-            answers += zip(batch, index.search(batch, arguments.k, where=where, fuzzy=fuzzy))
+            answers += zip(map(str, batch), answered(batch))
         except UserError:
             for place, query in enumerate(batch, start - typed + 1):  # one by one, to tell which
                 try:
-                    index.search(query, arguments.k, where=where, fuzzy=fuzzy)
+                    answered([query])
                 except UserError as error:
                     source = f"{arguments.queries}, query {place}: " if place > 0 else ""
                     raise UserError(f"{source}{error}") from None
@@ -162,34 +200,7 @@ def load_index(
     recall: float | None = None,
     device: Literal["cpu", "cuda"] = "cpu",
 ) -> SearchIndex:
-    """The index saved in a folder, mapped where this FAISS can, or one built from the vectors of a run.
+    """The index saved in a folder, or one built from the vectors of a run; see `Opened`."""
+    from graphkit.search.opened import Opened
 
-    Args:
-        folder: a run folder, its `vectors/`, or a folder written by `SearchIndex.save`.
-        metric: None is a saved index's own, and the cosine for vectors.
-        factory, recall: for vectors only; None is "auto" and 0.95.
-
-    Raises:
-        UserError: the folder holds none of these, or one that is damaged, or an index of another metric or kind.
-    """
-    from graphkit.search.folder import KIND, can_map
-    from graphkit.search.index import SearchIndex
-    from graphkit.search.sources import place_of, source_of
-    from graphkit.vectors_folder import kind_of
-
-    place = place_of(folder)
-    if kind_of(place) != KIND:
-        source = source_of(place)
-        return SearchIndex.build(
-            getattr(source, "entities", source),
-            metric=metric or "cosine",
-            factory=factory or "auto",
-            recall=recall or RECALL,
-            device=device,
-        )
-    index = SearchIndex.load(place, mapped=can_map(), device=device)
-    if metric not in (None, index.metric):
-        raise UserError(f"{place} is an index by {index.metric}, not {metric}: search the run with --metric {metric}")
-    if factory not in (None, index.factory) or recall is not None:
-        raise UserError(f"{place} is built as {index.factory}: give --factory and --recall with the run")
-    return index
+    return Opened(folder, metric, factory, recall, device).index

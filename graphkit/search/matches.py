@@ -12,6 +12,7 @@ from typing import Any, overload
 import numpy as np
 
 from graphkit.search.name_lookup import Mode, NameLookup
+from graphkit.search.relation_names import Ask, Part
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Matches(Sequence[Match]):
     """The neighbours of one query, nearest first.
 
     Attributes:
-        mode: how the query was understood, a `Mode`: "exact", "title", "case-folded", "prefix", "fuzzy", "analogy" or
-            "vector".
-        name: the row it was understood as, for an analogy the three as "a - b + c"; None for a vector.
+        mode: how the query was understood, a `Mode`: "exact", "title", "case-folded", "prefix", "fuzzy", "analogy",
+            "vector", "relation" or "text".
+        name: the row it was understood as, for an analogy the three as "a - b + c"; None for a vector or a text.
     """
 
     __slots__ = ("_matches", "mode", "name")
@@ -64,6 +65,24 @@ class Matches(Sequence[Match]):
 
     def __repr__(self) -> str:
         return repr(list(self))
+
+
+class RelationMatches(Matches):
+    """The best answers to one ask, best first: entities, or relations where these are asked for.
+
+    Attributes:
+        mode: "relation". name: the ask as it was understood, "Berlin, capital_of, ?".
+        ask: the same, as an `Ask` of the graph's own names.
+        modes: how the two parts that were given were understood, {"head": "case-folded", "relation": "suffix"}.
+        metric: the comparator, which the scores are by.
+        rows: (k,) the answers' numbers in the graph, of entities or of relations.
+    """
+
+    __slots__ = ("ask", "metric", "modes", "rows")
+
+    def __init__(self, found: Sequence[Match], ask: Ask, modes: dict[Part, Mode], metric: str, rows: np.ndarray):
+        super().__init__(found, "relation", str(ask))
+        self.ask, self.modes, self.metric, self.rows = ask, modes, metric, rows
 
 
 class FoundRows(Sequence[Match]):

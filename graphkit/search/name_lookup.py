@@ -19,9 +19,12 @@ from graphkit.graphs.names import Names
 from graphkit.search.folded_names import FoldedNames, folded
 from neuralcore.errors import UserError
 
-Mode = Literal["exact", "title", "case-folded", "prefix", "fuzzy", "analogy", "vector"]
-"""How a query was understood: `title` is the exact title, `prefix` the beginning of one row's name or title, `fuzzy`
-the one that is spelt most alike, `analogy` a - b + c."""
+Mode = Literal[
+    "exact", "title", "case-folded", "prefix", "suffix", "part", "fuzzy", "analogy", "vector", "relation", "text"
+]
+"""How a query was understood: `title` is the exact title, `prefix` the beginning of one row's name or title (`suffix`
+and `part` are of relations alone), `fuzzy` the one that is spelt most alike, `analogy` a - b + c, `relation` an edge
+with a part missing, `text` what entities' features are made of."""
 
 SHOWN = 5  # names listed where a query fits several
 SUGGESTED = 3  # names suggested where it fits none

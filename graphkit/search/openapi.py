@@ -22,14 +22,15 @@ WHERE: Schema = {"type": "array", "items": NAME, "maxItems": CONDITIONS}
 NUMBERS: Schema = {"type": "array", "items": {"type": "number"}}
 
 ABOUT = {
-    "q": 'a name, its beginning, a title, "a - b + c" of three, or a text',
+    "q": 'a name, its beginning, a title, "a - b + c" of three, "head, relation, ?", or a text',
     "k": "how many matches",
     "where": "conditions on attributes that all have to hold, such as type=film or year>=1990",
     "fuzzy": "take the name that is spelt most alike where none is meant; 1 or 0",
     "name": "exactly the name of a row",
-    "head": "an entity: its tails are asked for",
-    "relation": "a relation's name",
-    "tail": "an entity: its heads are asked for",
+    "head": "an edge's head",
+    "relation": "its relation: a name, or an end or a part of one only",
+    "tail": "its tail",
+    "new_only": "leave out what completes an edge of the graph; 1 or 0",
     "beginning": "what has been typed so far",
     "rows": "row numbers, 1,2,3",
     "offset": "where the list begins",
@@ -84,35 +85,36 @@ def specification() -> Schema:
     matched = _object(
         ["rank", "row", "name", "title", "score", "attributes"],
         rank={"type": "integer"},
-        row={"type": "integer"},
+        row={"type": ["integer", "null"], "description": "null for an entity of the model that the index has not"},
         name=STRING,
         title=STRING,
         score={"type": "number", "description": "more is nearer: the cosine, the product, or minus the distance"},
         attributes={"type": "object"},
     )
     matches: Schema = {"type": "array", "items": _reference("Match")}
-    modes = ["exact", "title", "case-folded", "prefix", "fuzzy", "analogy", "text", "vector"]
+    modes = ["exact", "title", "case-folded", "prefix", "fuzzy", "analogy", "text", "vector", "relation"]
     answer = _object(
         ["index", "query", "understood", "mode", "metric", "matches"],
         index=version,
         query={"type": ["string", "null"]},
         understood={"type": ["string", "null"], "description": "the name it was understood as"},
         mode={"enum": modes, "description": "how the query was understood"},
-        metric={"enum": ["cosine", "dot", "l2"]},
+        metric={"type": "string", "description": "cosine, dot or l2; of a relation the comparator"},
         matches=matches,
     )
     related = _object(
-        ["head", "relation", "tail", "asked", "metric", "matches"],
+        ["index", "head", "relation", "tail", "asked", "modes", "metric", "matches"],
         index=version,
         head={"type": ["string", "null"]},
-        relation=STRING,
+        relation={"type": ["string", "null"]},
         tail={"type": ["string", "null"]},
-        asked={"enum": ["head", "tail"]},
+        asked={"enum": ["head", "relation", "tail"]},
+        modes={"type": "object", "description": "how each part that was given was understood"},
         metric={"type": "string", "description": "the comparator that the scores are by"},
         matches=matches,
     )
     entity = _object(["row", "name", "title"], row={"type": "integer"}, name=STRING, title=STRING)
-    ask = _object(["relation"], head=NAME, relation=NAME, tail=NAME)
+    ask = _object([], head=NAME, relation=NAME, tail=NAME)
     relation = _object(
         ["name", "head", "tail", "sides"],
         name=STRING,
@@ -169,16 +171,17 @@ def specification() -> Schema:
         },
         "/relation": {
             "get": _get(
-                "Entities that best complete (head, relation, ?) or (?, relation, tail)",
+                "What best completes an edge: two of its parts are given, the third is asked for",
                 _reference("Related"),
                 head=NAME,
-                relation=needed,
+                relation=NAME,
                 tail=NAME,
                 k=COUNT,
+                new_only=FLAG,
             ),
             "post": _post(
                 "A batch of such asks",
-                _object(["asks"], asks=_list(_reference("Ask")), k=COUNT),
+                _object(["asks"], asks=_list(_reference("Ask")), k=COUNT, new_only=FLAG),
                 _object(
                     ["index", "answers"],
                     index=version,

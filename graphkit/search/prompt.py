@@ -1,4 +1,4 @@
-"""The prompt of `graphkit search`: a name a line, its neighbours after it, until the end of the input."""
+"""The prompt of `graphkit search`: a query a line, its answer after it, until the end of the input."""
 
 from __future__ import annotations
 
@@ -12,21 +12,30 @@ from neuralcore.errors import UserError
 
 if TYPE_CHECKING:
     from graphkit.search.index import SearchIndex
+    from graphkit.search.opened import Opened
 
 HELP = """a name, its beginning, or a - b + c: the nearest names; Tab completes a name
+berlin, capital of, ?      in a trained graph: what completes an edge; ?, capital of, germany; berlin, ?, germany
+:new                       leave out what completes an edge the graph has; :new again takes it in
 :k 20                      how many
-:where type=film year>=90  conditions that have to hold; :where alone lifts them
+:where type=film year>=90  conditions that have to hold for names; :where alone lifts them
 :quit                      or Ctrl-D"""
 
 
 def ask(
-    index: SearchIndex, k: int, where: Sequence[str] = (), fuzzy: bool = False, read: Callable[[str], str] = input
+    opened: Opened,
+    k: int,
+    where: Sequence[str] = (),
+    fuzzy: bool = False,
+    new_only: bool = False,
+    read: Callable[[str], str] = input,
 ) -> None:
     """Answer queries until there are no more; a mistake is told in a line, and the next query is asked for.
 
     Args:
         read: what gives a line for a prompt, and raises EOFError at the end.
     """
+    index = opened.index
     _complete_names(index)
     print(f"{len(index):,} names of dimension {index.dimension}; :help tells what can be asked")
     while True:
@@ -43,14 +52,19 @@ def ask(
                 print(HELP)
             elif word == ":k":
                 k = _count(rest)
+            elif line == ":new":
+                new_only = not new_only
+                print(f"edges of the graph are {'left out' if new_only else 'among the answers'}")
             elif word == ":where":
-                conditions = _conditions(rest)
-                index.check_where(conditions)
-                where = conditions
+                wanted = _conditions(rest)
+                index.check_where(wanted)
+                where = wanted
             elif word.startswith(":") and line not in index:
                 print(f"no command {word}; :help tells what can be asked")
             elif line:
-                print_tables([(line, index.search(line, k, where=where, fuzzy=fuzzy))], index.metric)
+                conditions = () if opened.is_edge(line) else where
+                found = opened.answers([line], k, where=conditions, fuzzy=fuzzy, new_only=new_only)
+                print_tables([(line, found[0])], index.metric)
         except UserError as error:
             print(error, file=sys.stderr)
 

@@ -38,7 +38,7 @@ def read_source(
         titles = getattr(source, "titles", None)
         attributes = {**getattr(source, "attributes", {}), **(attributes or {})}
         if names is not None and "type" in attributes:
-            names, titles = _told_apart(names, titles, attributes["type"])
+            names, titles = told_apart(names, titles, attributes["type"])
         source = source.matrix
     if names is None:
         raise UserError("the rows have no names: give `names`, one string a row")
@@ -52,7 +52,7 @@ def read_source(
     return matrix, lookup, columns
 
 
-def _told_apart(
+def told_apart(
     names: Sequence[str], titles: Sequence[str] | None, types: Sequence[str]
 ) -> tuple[Sequence[str], Sequence[str] | None]:
     """Names of several types, of which two may have the same: these become type/name, titled as they were."""

@@ -17,17 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphkit.search.index import SearchIndex
+from graphkit.search.relation_names import Ask, is_typed_ask
 from graphkit.search.wire import Refused, plain
 from neuralcore.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from graphkit.embedding.embedding import GraphEmbedding
-    from graphkit.search.matches import Matches
+    from graphkit.search.matches import Matches, RelationMatches
+    from graphkit.search.relations import RelationIndex
     from graphkit.search.text_encoder import SIFEncoder
 
 TOGETHER = 16  # queries between two looks at the clock
-COMPARED = 100  # names of which a model's vectors have to be the index's
-ALIKE = 0.999  # cosine of two vectors that are the same but for rounding
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,14 @@ class Served:
 
     Attributes:
         version: 16 hex digits of the hash of their manifests.
-        words: encodes texts; None where the model has no words. graph: answers relations; None where there is none.
+        words: encodes texts; None where the model has no words. related: answers relations; None where no graph is
+            there.
     """
 
     index: SearchIndex
     version: str
     words: SIFEncoder | None = None
-    graph: GraphEmbedding | None = None
+    related: RelationIndex | None = None
     kept: dict[str, Any] = field(default_factory=dict)  # what is computed of it once, such as the map
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -63,12 +63,13 @@ class Served:
         """The types of entities that have bags of tags for features."""
         from graphkit.graphs.features import Bags
 
-        return [] if self.graph is None else [e.kind for e in self.graph.encoded if isinstance(e.source, Bags)]
+        parts = [] if self.related is None else self.related.embedding.encoded
+        return [part.kind for part in parts if isinstance(part.source, Bags)]
 
     def health(self) -> dict[str, Any]:
         """What is served, in numbers."""
         index = self.index
-        relations = 0 if self.graph is None else len(self.graph.graph.relations)
+        relations = 0 if self.related is None else len(self.related.relations)
         return {
             "status": "ok",
             "index": self.version,
@@ -106,11 +107,29 @@ class Served:
         try:
             return self._answer(query, self.index.search(query, k, where=where, fuzzy=fuzzy))
         except UserError as error:
+            if self.related is not None and is_typed_ask(query):
+                return self._typed_ask(query, k, fuzzy, place)
             if self.encodes and query.strip():
                 vector = self._encode([query], None)[0]
                 if vector.any():
                     return self._answer(query, self.index.search(vector, k, where=where), mode="text")
             raise Refused(404, f"{place}{error}") from None
+
+    def _typed_ask(self, query: str, k: int, fuzzy: bool, place: str) -> dict[str, Any]:
+        """The answer to an edge with a ? in it, "berlin, capital of, ?"."""
+        assert self.related is not None
+        try:
+            (found,) = self.related.ask([query], k, fuzzy=fuzzy)
+        except UserError as error:
+            raise Refused(404, f"{place}{error}") from None
+        told = self._related(found)
+        return {
+            "query": query,
+            "understood": found.name,
+            "mode": found.mode,
+            "metric": found.metric,
+            "matches": told["matches"],
+        }
 
     def neighbors(self, names: Sequence[str], k: int, where: list[str], until: float) -> list[dict[str, Any]]:
         """The rows nearest to rows of exactly these names.
@@ -151,43 +170,42 @@ class Served:
 
     def relations(self) -> list[dict[str, Any]]:
         """The relations that can be asked, with the types on both sides and which sides they tell."""
-        if self.graph is None:
-            return []
-        out = []
-        for number, (name, (head, tail)) in enumerate(zip(self.graph.graph.relations, self.graph.graph.sides)):
-            told = [side for side, which in (("tails", 0), ("heads", 1)) if self.graph.asks(number, which)]
-            out.append({"name": name, "head": head, "tail": tail, "sides": told[0] if len(told) == 1 else "both"})
-        return out
+        return [] if self.related is None else [each._asdict() for each in self.related.relations]
 
-    def relation(
-        self, asks: Sequence[tuple[str | None, str, str | None]], k: int, until: float
-    ) -> list[dict[str, Any]]:
-        """The entities that best complete each (head, relation, None) or (None, relation, tail).
+    def relation(self, asks: Sequence[Ask], k: int, new_only: bool, until: float) -> list[dict[str, Any]]:
+        """What best completes each ask, as `RelationIndex.ask` understands it.
 
         Raises:
-            Refused: this index has no relations, or one of the names is not here, or the time is over.
+            Refused: this index has no relations, or an ask means nothing here, or the time is over.
         """
-        if self.graph is None:
+        if self.related is None:
             raise Refused(404, "there are no relations here: serve a run of graphkit embed, or name one by --model")
-        from graphkit.search.relation_answers import best
-
-        out = []
-        for place, (head, relation, tail) in enumerate(asks):
+        out: list[dict[str, Any]] = []
+        for start in range(0, len(asks), TOGETHER):
             check_time(until)
+            part = list(asks[start : start + TOGETHER])
             try:
-                asked = best(self.graph, head, relation, tail, k)
-            except UserError as error:
-                raise Refused(404, f"asks[{place}]: " * (len(asks) > 1) + str(error)) from None
-            names, rows = self._entities
-            found = rows[asked.entities]
-            matches = self._matches(
-                [names[i] for i in asked.entities[found >= 0]], found[found >= 0], asked.scores[found >= 0]
-            )
-            sides = {"head": head, "tail": tail}
-            sides["head" if tail is None else "tail"] = names[asked.given]
-            side, metric = "tail" if tail is None else "head", self.graph.config.comparator
-            out.append({**sides, "relation": relation, "asked": side, "metric": metric, "matches": matches})
+                found = self.related.ask(part, k, new_only=new_only)
+            except UserError:
+                for place, ask in enumerate(part, start):  # one by one, to tell which
+                    try:
+                        self.related.ask([ask], k, new_only=new_only)
+                    except UserError as error:
+                        raise Refused(404, f"asks[{place}]: " * (len(asks) > 1) + str(error)) from None
+                raise
+            out += [self._related(each) for each in found]
         return out
+
+    def _related(self, found: RelationMatches) -> dict[str, Any]:
+        names = [m.name for m in found]
+        rows = found.rows if found.ask.asked == "relation" else self._rows(names)
+        return {
+            **found.ask._asdict(),
+            "asked": found.ask.asked,
+            "modes": found.modes,
+            "metric": found.metric,
+            "matches": self._matches(found, rows, found.ask.asked != "relation"),
+        }
 
     def entities(self, rows: Sequence[int]) -> list[dict[str, Any]]:
         """Rows with their names and titles.
@@ -221,31 +239,30 @@ class Served:
             self.index.check_where(where)
 
     def _answer(self, query: str | None, matches: Matches, mode: str = "") -> dict[str, Any]:
-        names, scores = [m.name for m in matches], [m.score for m in matches]
         return {
             "query": query,
             "understood": matches.name,
             "mode": mode or matches.mode,
             "metric": self.index.metric,
-            "matches": self._matches(names, self._rows(names), scores),
+            "matches": self._matches(matches, self._rows([m.name for m in matches])),
         }
 
-    def _matches(self, names: Sequence[str], rows: np.ndarray, scores: Any) -> list[dict[str, Any]]:
-        lookup, found = self.index._lookup, []
-        columns = {name: column.rows_at(rows) for name, column in self.index.attributes.items()}
-        for place, (name, row, score) in enumerate(zip(names, rows.tolist(), scores)):
-            attributes = {key: plain(values[place]) for key, values in columns.items()}
-            found.append(
-                {
-                    "rank": place + 1,
-                    "row": row,
-                    "name": name,
-                    "title": lookup.title(row),
-                    "score": float(score),
-                    "attributes": attributes,
-                }
-            )
-        return found
+    def _matches(self, matches: Matches, rows: np.ndarray, entities: bool = True) -> list[dict[str, Any]]:
+        """Matches with the numbers of their rows and their attributes; -1, of one that is not here, becomes null."""
+        here = entities and bool((rows >= 0).all())
+        columns = self.index.attributes if here else {}
+        values = {name: [plain(value) for value in column.rows_at(rows)] for name, column in columns.items()}
+        return [
+            {
+                "rank": match.rank,
+                "row": row if row >= 0 else None,
+                "name": match.name,
+                "title": match.title,
+                "score": match.score,
+                "attributes": {name: column[place] for name, column in values.items()},
+            }
+            for place, (match, row) in enumerate(zip(matches, rows.tolist()))
+        ]
 
     def _encode(self, texts: Sequence[str], kind: str | None) -> np.ndarray:
         """(B, D) vectors of texts: of their words, or of their tags."""
@@ -257,28 +274,13 @@ class Served:
             kind = self._bags[0]
         if kind is not None and kind not in self._bags:
             raise Refused(400, f"no type {kind!r} has tags: {nearest(kind, self._bags)}")
-        assert self.graph is not None
-        return self.graph.encode([text.split() for text in texts], kind or self._bags[0])
+        assert self.related is not None
+        return self.related.embedding.encode([text.split() for text in texts], kind or self._bags[0])
 
     def _no_text(self) -> str:
-        if self.graph is not None:
+        if self.related is not None:
             return "the entities of this graph have no tags for features; train with some, or serve word vectors"
         return "a saved index has no words; name the run its vectors are of by --model"
-
-    @property
-    def _entities(self) -> tuple[Sequence[str], np.ndarray]:
-        """The graph's entities: their names in the index, and their rows (N,), -1 for one that is not there."""
-        return self.once("entities", self._placed)
-
-    def _placed(self) -> tuple[Sequence[str], np.ndarray]:
-        from graphkit.search.rows import _told_apart
-
-        assert self.graph is not None
-        entities = self.graph.entities
-        names: Sequence[str] = entities.names
-        if "type" in entities.attributes:
-            names, _ = _told_apart(names, entities.titles, list(entities.attributes["type"]))
-        return names, self._rows(list(names))
 
 
 def check_time(until: float) -> None:

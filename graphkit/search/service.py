@@ -31,6 +31,7 @@ from starlette.staticfiles import StaticFiles
 from graphkit.search.gate import Gate
 from graphkit.search.map import layout
 from graphkit.search.openapi import page_of, specification
+from graphkit.search.relation_names import Ask
 from graphkit.search.served import Served
 from graphkit.search.service_metrics import Metrics
 from graphkit.search.serving import Serving
@@ -116,16 +117,17 @@ class Service:
 
     async def relation(self, request: Request) -> Response:
         """GET /relation: the tails of a head, or the heads of a tail."""
-        asked = of_query(request.scope["query_string"], ("head", "relation", "tail", "k"))
-        ask, k = _ask(asked), _k(asked)
-        return await self.answer(lambda served, until: served.relation([ask], k, until)[0])
+        asked = of_query(request.scope["query_string"], ("head", "relation", "tail", "k", "new_only"))
+        ask, k, new = _ask(asked), _k(asked), asked.flag("new_only")
+        return await self.answer(lambda served, until: served.relation([ask], k, new, until)[0])
 
     async def relation_of_many(self, request: Request) -> Response:
         """POST /relation: a batch of them."""
-        asked = of_json(await request.body(), ("asks", "k"))
-        asks, k = [_ask(each) for each in asked.mappings("asks", ("head", "relation", "tail"))], _k(asked)
+        asked = of_json(await request.body(), ("asks", "k", "new_only"))
+        asks = [_ask(each) for each in asked.mappings("asks", ("head", "relation", "tail"))]
+        k, new = _k(asked), asked.flag("new_only")
         checked_size(len(asks), k)
-        return await self.answer(lambda served, until: {"answers": served.relation(asks, k, until)})
+        return await self.answer(lambda served, until: _answers(served, served.relation(asks, k, new, until)))
 
     async def relations(self, request: Request) -> Response:
         """GET /relations: what can be asked by /relation."""
@@ -279,12 +281,12 @@ def _k(asked: Fields) -> int:
     return asked.number("k", 10, 1, K)
 
 
-def _ask(asked: Fields) -> tuple[str | None, str, str | None]:
-    """Head, relation and tail, one of the first and the last None."""
-    if ("head" in asked) == ("tail" in asked):
-        raise Refused(400, "give the relation and either head or tail: the other is what is asked for")
-    head, tail = (asked.text(name) if name in asked else None for name in ("head", "tail"))
-    return head, asked.text("relation"), tail
+def _ask(asked: Fields) -> Ask:
+    """An edge of which one part is asked for."""
+    parts = [asked.text(name) if name in asked else None for name in ("head", "relation", "tail")]
+    if parts.count(None) != 1:
+        raise Refused(400, "give two of head, relation and tail: the third is what is asked for")
+    return Ask(*parts)
 
 
 def _rows(text: str) -> Sequence[int]:

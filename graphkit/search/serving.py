@@ -17,18 +17,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from graphkit.search.command import RECALL, load_index
 from graphkit.search.folder import KIND
 from graphkit.search.index import SearchIndex
-from graphkit.search.served import ALIKE, COMPARED, Served
+from graphkit.search.opened import Opened
+from graphkit.search.rows import read_source
+from graphkit.search.served import Served
 from graphkit.search.service_metrics import Metrics
-from graphkit.search.sources import place_of, source_of
 from graphkit.search.text_encoder import SIFEncoder
-from graphkit.vectors_folder import kind_of
-from graphkit.words.vectors import WordVectors
 from neuralcore.errors import UserError
 
 WEIGHT = 1e-4  # SIF's a, see `graphkit.search.text_encoder`
+COMPARED = 100  # names of which a model's vectors have to be the index's
+ALIKE = 0.999  # cosine of two vectors that are the same but for rounding
 TRIES = 5  # loads of a folder that is written meanwhile
 
 
@@ -57,8 +57,8 @@ class Serving:
         recall: float | None = None,
         metrics: Metrics | None = None,
     ):
-        self._places = [place_of(each) for each in (folder, model) if each is not None]
-        self._settings = metric, factory, recall
+        self._folder, self._model, self._settings = folder, model, (metric, factory, recall)
+        self._places = [Opened(each).place for each in (folder, model) if each is not None]
         self._metrics, self._lock = metrics or Metrics(), threading.Lock()
         self._stamp = self._stamps()
         self.now: Served = self._load()
@@ -100,7 +100,7 @@ class Serving:
         for attempt in range(TRIES):
             before = self._manifests()
             try:
-                served = load(self._places[0], self._places[1:], *self._settings, version_of(before))
+                served = load(self._folder, self._model, version_of(before), *self._settings)
             except UserError:
                 # The old files go when a new manifest is there: then there is something new to load.
                 if attempt + 1 < TRIES and self._manifests() != before:
@@ -136,66 +136,62 @@ def version_of(manifests: list[bytes]) -> str:
 
 
 def load(
-    place: Path,
-    models: list[Path],
-    metric: Literal["cosine", "dot", "l2"] | None,
-    factory: str | None,
-    recall: float | None,
-    version: str,
+    folder: Path,
+    model: Path | None = None,
+    version: str = "",
+    metric: Literal["cosine", "dot", "l2"] | None = None,
+    factory: str | None = None,
+    recall: float | None = None,
 ) -> Served:
-    """Index and model of the folders, checked against each other.
+    """Index and model of the folders, checked against each other; see `Serving`.
 
     Raises:
         UserError: one is damaged or of another kind, or they are not of the same vectors.
     """
-    if kind_of(place) == KIND:
-        index, source = load_index(place, metric, factory, recall), None
-        if models:
-            source = source_of(models[0])
-            _check_same(index, source, models[0])
-    elif models:
-        raise UserError(f"{place} holds vectors, which are the model themselves: leave --model out")
-    else:
-        source = source_of(place)
-        index = SearchIndex.build(
-            getattr(source, "entities", source),
-            metric=metric or "cosine",
-            factory=factory or "auto",
-            recall=recall or RECALL,
-        )
-    words, graph = None, None
-    if isinstance(source, WordVectors):
+    opened = Opened(folder, metric, factory, recall)
+    if model is not None and opened.kind != KIND:
+        raise UserError(f"{folder} holds vectors, which are the model themselves: leave --model out")
+    source = opened if model is None else Opened(model)
+    if model is not None and source.kind == KIND:
+        raise UserError(f"{model} holds an index, not a model: name the run that the index was saved from")
+    index = opened.index
+    words, relations = None, None
+    if source.kind == "word_vectors":
         # No text is known to learn from what all texts share, so nothing is taken out: weighed means alone.
-        counts = {} if source.config is None else dict(zip(source.words, source.vocabulary.counts.tolist()))
-        words = SIFEncoder(source, counts, np.zeros((0, index.dimension)), WEIGHT)
-    else:
-        graph = source
+        counted = source.words.config is not None
+        counts = dict(zip(source.words.words, source.words.vocabulary.counts.tolist())) if counted else {}
+        words = SIFEncoder(source.words, counts, np.zeros((0, index.dimension)), WEIGHT)
+    elif source.kind == "graph_embedding":
+        relations = source.relations
+    if model is not None:
+        _check_same(index, source, model)
     known = index.names[0] in index  # builds the table of names, for which the first request would wait
     assert known
-    return Served(index, version, words, graph)
+    return Served(index, version, words, relations)
 
 
-def _check_same(index: SearchIndex, source: Any, place: Path) -> None:
+def _check_same(index: SearchIndex, source: Opened, model: Path) -> None:
     """Refuse a model whose vectors are not those of the index: what it encodes would be compared with others.
 
     Raises:
         UserError: they are not.
     """
-    vectors = getattr(source, "entities", source)
-    names = vectors.names if hasattr(vectors, "names") else vectors.words
-    if vectors.matrix.shape[1] != index.dimension:
+    vectors = source.words if source.kind == "word_vectors" else source.embedding.entities
+    matrix, lookup, _ = read_source(vectors, None, None, None)
+    names = lookup.names
+    if matrix.shape[1] != index.dimension:
         raise UserError(
-            f"{place} has vectors of {vectors.matrix.shape[1]} numbers and the index of {index.dimension}: name the "
-            "run that the index was saved from"
+            f"{model} has vectors of {matrix.shape[1]} numbers and the index of {index.dimension}: name the run that "
+            "the index was saved from"
         )
     some = np.linspace(0, len(names) - 1, min(len(names), COMPARED)).astype(int).tolist()
     known = [row for row in dict.fromkeys(some) if names[row] in index]
     for row in known:
-        mine, its = index.vector(names[row]).astype(np.float64), vectors.matrix[row].astype(np.float64)
+        mine, its = index.vector(names[row]).astype(np.float64), matrix[row].astype(np.float64)
         if mine @ its < ALIKE * np.linalg.norm(mine) * np.linalg.norm(its):
-            raise UserError(f"{names[row]!r} has another vector in {place} than in the index: save the index again")
+            raise UserError(f"{names[row]!r} has another vector in {model} than in the index: save the index again")
     if not known:
-        raise UserError(f"{place} and the index have no names in common: name the run that the index was saved from")
+        raise UserError(f"{model} and the index have no names in common: name the run that the index was saved from")
 
 
 def say(text: str) -> None:

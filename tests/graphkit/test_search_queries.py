@@ -16,6 +16,7 @@ from graphkit.cli import main
 from graphkit.search import prompt
 from graphkit.search.matches import Match
 from graphkit.search.name_lookup import NameLookup
+from graphkit.search.opened import Opened
 from neuralcore.errors import UserError
 
 N, D = 97, 7
@@ -225,7 +226,7 @@ def test_the_prompt(saved: Path, capsys):
             raise EOFError from None
 
     index = SearchIndex.load(saved)
-    prompt.ask(index, 4, read=read)
+    prompt.ask(Opened(saved), 4, read=read)
     printed = capsys.readouterr()
     shown = [[part.split()[1:3] for part in block.splitlines()[2:]] for block in printed.out.split("· cosine")[1:]]
     assert [len([row for row in block if row[:1] == ["row"]]) for block in shown] == [4, 2, 2, 2]
@@ -248,4 +249,4 @@ def test_the_command_opens_the_prompt_on_a_terminal(saved: Path, monkeypatch, ca
     for stream in (sys.stdin, sys.stdout):
         monkeypatch.setattr(stream, "isatty", lambda: True)
     assert main(["search", "index", "--k", "3", "--where", "type=film"]) == 0
-    assert asked == [(3, ("type=film",), False)]
+    assert asked == [(3, ("type=film",), False, False)]
