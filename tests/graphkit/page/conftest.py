@@ -143,7 +143,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     def opened(address: str, *, ready: bool = True, routes: dict[str, Any] | None = None, **settings: Any) -> Any:
         settings.setdefault("viewport", {"width": 1200, "height": 800})
         context = browser.new_context(**settings)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         page.watch = watch = Watch([])

@@ -56,7 +56,7 @@ def test_suggestions_come_while_typing(open_page: Open, address: str) -> None:
     page.wait_for_selector("#query-list li")
     page.click("text=princess")
     assert page.input_value("#query") == "king - queen + princess"
-    page.click("text=Search")
+    page.click("#search-form button")
     assert heading(page) == "Nearest to king - queen + princess"
     assert "(analogy: a sum of names, without these)" in page.inner_text("#understood")
 
@@ -120,7 +120,7 @@ def test_options_are_kept_in_the_address(open_page: Open, address: str) -> None:
     assert (shared.input_value("#count"), shared.input_value("#where")) == ("3", "type=person")
     page.check("#fuzzy")
     page.fill("#query", "kyng")
-    page.click("text=Search")
+    page.click("#search-form button")
     page.wait_for_function("document.querySelector('#understood').textContent.includes('fuzzy')")
     assert page.url.endswith("#q=kyng&k=3&where=type%3Dperson&fuzzy=1")
     page.fill("#where", "type=nobody")
@@ -151,7 +151,7 @@ def test_asking_by_relation(open_page: Open, address: str) -> None:
     page.click("#given-list li >> nth=0")
     page.click("text=/^Ask$/")
     assert heading(page) == "Tails of (queen, married to, ?)"
-    assert set(names(page)) <= {*page.locator("#matches .name").all_inner_texts()}
+    assert {"king", "queen", "prince", "princess"} & set(names(page)[:5])
     assert page.url.endswith("#relation=married+to&head=queen")
     page.check("#side-head")
     page.click("text=/^Ask$/")
@@ -163,6 +163,7 @@ def test_asking_by_relation(open_page: Open, address: str) -> None:
     shared.fill("#relation-name", "directed")
     assert shared.is_disabled("#side-head")
     assert shared.inner_text("#relation-types") == "person → film, only its tails can be asked for"
+    shared.press("#relation-name", "Tab")  # the list closes
     shared.click("text=/^Ask$/")
     shared.wait_for_function("document.querySelector('#results-heading').textContent.includes('directed')")
     shared.click("#matches a >> nth=0")
@@ -200,13 +201,16 @@ def test_the_map(open_page: Open, address: str) -> None:
     for _ in range(4):
         page.mouse.wheel(0, -400)
     page.wait_for_function(f"Number(document.querySelector('#map').dataset.drawn) < {POINTS}")
-    near = int(page.get_attribute("#map", "data-drawn"))
-    page.wait_for_selector("#map-tip:not([hidden])")  # zoomed about the pointer: the point stays under it
+    # Zoomed about the pointer, the point stays under it; and it goes along when it is dragged, which is no click.
+    right, down = (120 if x < 840 else -120), (80 if y < 400 else -80)
+    page.mouse.move(x + 3, y + 2)
     page.mouse.down()
-    page.mouse.move(x + 3000, y, steps=3)
+    page.mouse.move(x + right, y + down, steps=3)
     page.mouse.up()
-    page.wait_for_function(f"Number(document.querySelector('#map').dataset.drawn) < {near}")
-    assert page.url == address  # a drag is no click
+    page.mouse.move(x + right + 1, y + down)
+    page.wait_for_selector("#map-tip:not([hidden])")
+    assert (entity["title"] or entity["name"]) in page.inner_text("#map-tip")
+    assert page.url == address
     page.click("#show-all")
     page.wait_for_function(f"document.querySelector('#map').dataset.drawn === '{POINTS}'")
     page.mouse.click(x + 2, y + 2)
@@ -317,7 +321,7 @@ def test_another_index_is_noticed(open_page: Open, address: str) -> None:
 
     page = open_page(address, routes={"search?*": other, "map?": lambda route: (asked.append("map"), route.continue_())})
     page.fill("#query", "king")
-    page.click("text=Search")
+    page.click("#search-form button")
     assert heading(page) == "Nearest to king"
     assert asked[0] == "map"
     assert asked.count("map") == 2
