@@ -8,10 +8,9 @@ Axes: N rows, D dimension, M queries, k matches.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,15 +42,6 @@ class Served:
     version: str
     words: SIFEncoder | None = None
     related: RelationIndex | None = None
-    kept: dict[str, Any] = field(default_factory=dict)  # what is computed of it once, such as the map
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """What `make` gives, made by the first who asks; others wait for that."""
-        with self.lock:
-            if name not in self.kept:
-                self.kept[name] = make()
-            return self.kept[name]
 
     @property
     def encodes(self) -> bool:
@@ -220,7 +210,9 @@ class Served:
         return [{"row": row, "name": lookup.name(row), "title": lookup.title(row)} for row in rows]
 
     def suggestions(self, beginning: str, count: int) -> list[dict[str, Any]]:
-        """Entities to go on from what has been typed."""
+        """Entities to go on from what has been typed; the first ones where nothing has."""
+        if not beginning:
+            return self.listed(0, count)
         return self.entities(self._rows(self.index.suggest(beginning, count)).tolist())
 
     def listed(self, offset: int, count: int) -> list[dict[str, Any]]:

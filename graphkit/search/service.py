@@ -48,7 +48,7 @@ from graphkit.search.wire import (
     of_query,
     refusal,
 )
-from graphkit.search.workers import Workers, watch
+from graphkit.search.workers import SECONDS, Workers, watch
 from neuralcore.errors import UserError
 
 PAGE = Path(__file__).with_name("page")
@@ -65,6 +65,7 @@ class Service:
     def __init__(self, serving: Serving, metrics: Metrics, workers: Workers, cookie: str, token: str | None):
         self.serving, self.metrics, self.workers = serving, metrics, workers
         self.cookie, self.token = cookie, token
+        self._map: tuple[Served, asyncio.Future[bytes]] | None = None
         self.connections: Callable[[], int] = lambda: 0
 
     async def answer(self, work: Callable[[Served, float], dict[str, Any]]) -> Response:
@@ -74,7 +75,7 @@ class Service:
         def compute(until: float) -> bytes:
             return encoded({"index": served.version, **work(served, until)})
 
-        return json_response(await self.workers.run(compute))
+        return json_response(await self.workers.answer(compute))
 
     async def search(self, request: Request) -> Response:
         """GET /search: a name, an analogy or a text."""
@@ -158,7 +159,14 @@ class Service:
     async def map(self, request: Request) -> Response:
         """GET /map: rows as points of the plane."""
         of_query(request.scope["query_string"], ())
-        return await self.answer(lambda served, until: served.once("map", lambda: layout(served)))
+        served = self.serving.now
+        if self._map is None or self._map[0] is not served:  # drawn once for each index, beside the answers
+            draw = self.workers.load(lambda: encoded({"index": served.version, **layout(served)}))
+            self._map = served, asyncio.ensure_future(draw)
+        try:
+            return json_response(await asyncio.wait_for(asyncio.shield(self._map[1]), SECONDS))
+        except TimeoutError:
+            raise Refused(503, "the map is still being drawn: try again", {"retry-after": "5"}) from None
 
     async def health(self, request: Request) -> Response:
         """GET /health: what is served."""
@@ -166,8 +174,7 @@ class Service:
 
     async def reload(self, request: Request) -> Response:
         """POST /reload: look at the folder now."""
-        loop = asyncio.get_running_loop()
-        swapped = await loop.run_in_executor(None, self.serving.reload)
+        swapped = await self.workers.load(self.serving.reload)
         return json_response(encoded({"index": self.serving.now.version, "swapped": swapped}))
 
     async def prometheus(self, request: Request) -> Response:
@@ -243,7 +250,7 @@ def application(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        watcher = asyncio.create_task(watch(serving))
+        watcher = asyncio.create_task(watch(serving, workers))
         yield
         watcher.cancel()
         workers.close()

@@ -64,13 +64,18 @@ class Serving:
         self.now: Served = self._load()
 
     def look(self) -> None:
-        """Reload where the folder holds something other than when it was last looked at."""
+        """Reload where the folder holds something other than when it was last looked at.
+
+        Raises:
+            UserError: as `reload`, once for each that is refused.
+        """
         if (stamp := self._stamps()) != self._stamp:
             self._stamp = stamp  # first: what is written while it is loaded is looked at again
-            try:
-                self.reload()
-            except UserError as error:
-                say(f"the new index is refused, {self.now.version} goes on: {error}")
+            self.reload()
+
+    def warm(self) -> None:
+        """Sort the names of what is served now without regard to case, for which a first query would wait."""
+        _ = self.now.index._lookup.folded
 
     def reload(self) -> bool:
         """Serve what the folder holds now; returns whether that is something else.
@@ -89,6 +94,7 @@ class Serving:
                 raise
             if new.version == self.now.version:
                 return False
+            _ = new.index._lookup.folded  # while the old one answers
             old, self.now = self.now, new  # the one moment
             self._metrics.count("swaps_total")
             seconds = time.monotonic() - start

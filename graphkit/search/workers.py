@@ -1,14 +1,16 @@
-"""The threads beside the loop that reads and writes sockets: some compute answers, one watches the folder."""
+"""The threads beside the loop that reads and writes sockets: some compute answers, one loads new indexes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from graphkit.search.serving import Serving, say
 from graphkit.search.wire import Refused
@@ -16,22 +18,28 @@ from neuralcore.lazy import lazy_import
 
 faiss = lazy_import("faiss", extra="cpu")
 
+T = TypeVar("T")
+
 WAITING = 64  # requests that wait for a thread at most
 SECONDS = 10.0  # that a request may take
 LOOKED = 1.0  # seconds between two looks at the folder
 
 
 class Workers:
-    """A few threads that compute answers, and an end to how many requests wait for them and how long."""
+    """A few threads that compute answers, with an end to how many requests wait for them and how long; and one for
+    what takes long and nobody should wait for.
+
+    Args:
+        threads: how many compute answers.
+    """
 
     def __init__(self, threads: int):
-        # FAISS by one thread each: several for one query would wait for each other when queries come at once. The
-        # number of OpenMP's threads is each thread's own.
-        self._pool = ThreadPoolExecutor(threads, "worker", lambda: faiss.omp_set_num_threads(1))
+        self._pool = ThreadPoolExecutor(threads, "answer", _alone)
+        self._loader = ThreadPoolExecutor(1, "load", _alone)
         self._places = threading.BoundedSemaphore(threads + WAITING)
 
-    async def run(self, work: Callable[[float], bytes]) -> bytes:
-        """What `work` gives; it is told when its time is over.
+    async def answer(self, work: Callable[[float], T]) -> T:
+        """What `work` gives; it is told the time at which it should have ended.
 
         Raises:
             Refused: too many wait, or it took too long.
@@ -45,22 +53,40 @@ class Workers:
         except TimeoutError:
             raise Refused(503, f"no answer within {SECONDS:g} seconds: ask for less at once") from None
 
+    async def load(self, work: Callable[[], T]) -> T:
+        """What `work` gives, after what was asked for before it."""
+        return await asyncio.wrap_future(self._loader.submit(work))
+
     def close(self) -> None:
-        """Wait for what is being computed, and for nothing else."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Begin nothing more; what is being computed ends."""
+        for pool in (self._pool, self._loader):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-async def watch(serving: Serving) -> None:
+def _alone() -> None:
+    """One thread of OpenMP, of which the number is each thread's own.
+
+    Several for one query would wait for each other where queries come at once.
+    """
+    faiss.omp_set_num_threads(1)
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(1)
+
+
+async def watch(serving: Serving, workers: Workers) -> None:
     """Look at the folder once in a while, and when SIGHUP comes."""
-    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+    asked = asyncio.Event()
     with contextlib.suppress(ValueError, RuntimeError):  # not the main thread: nobody sends it signals
-        loop.add_signal_handler(signal.SIGHUP, asked.set)
-    with ThreadPoolExecutor(1, "loader", lambda: faiss.omp_set_num_threads(1)) as loader:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asked.wait(), LOOKED)
-            asked.clear()
-            try:
-                await loop.run_in_executor(loader, serving.look)
-            except Exception as error:  # whatever it is, the old index goes on and is watched
-                say(f"the new index could not be loaded, the old one goes on: {error!r}")
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
+    await workers.load(serving.warm)
+    while True:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asked.wait(), LOOKED)
+        work = serving.reload if asked.is_set() else serving.look
+        asked.clear()
+        try:
+            await workers.load(work)
+        except Exception as error:  # whatever it is, the old index goes on and is watched
+            say(f"the new index is refused, {serving.now.version} goes on: {error}")
