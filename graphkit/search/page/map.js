@@ -1,12 +1,12 @@
 // The map: every row a point, the matches on top of them with their names.
 //
-// Two canvases lie on each other: `points` for all rows, drawn as pixels, and `marks` for the few things that are
-// drawn anew as the pointer moves. `marks` has the focus and the input (map_input.js).
+// Two canvases lie on each other: `points` for all rows, drawn as pixels (points.js), and `marks` for the few things that
+// are drawn anew as the pointer moves (front.js). `marks` has the focus and the input (map_input.js).
 
 import { makeInput } from "./map_input.js";
 import { Grid, drawPoints, makeDisc } from "./points.js";
-import { drawLabels } from "./labels.js";
 import { Kinds } from "./kinds.js";
+import { Front } from "./front.js";
 
 const FITS = 0.92; // of the canvas, for all points
 const [FARTHEST, NEAREST] = [0.5, 5000]; // zoom, 1 for all points
@@ -29,7 +29,7 @@ export class PointMap {
     this.say = say;
     this.base = root.querySelector("#points");
     this.marks = root.querySelector("#marks");
-    this.tip = root.querySelector("#map-tip");
+    this.front = new Front(this.marks, root.querySelector("#map-tip"));
     this.kinds = new Kinds(root.querySelector("#kinds"), () => this.redraw());
     this.view = { x: 0, y: 0, zoom: 1 };
     this.wanted = { rows: [], asked: undefined }; // rows to mark, perhaps before the map is there
@@ -309,63 +309,21 @@ export class PointMap {
   }
 
   #drawMarks() {
-    const context = this.marks.getContext("2d");
-    const { x, y } = this.size();
-    const colours = this.kinds.inks();
-    context.setTransform(this.dense ?? 1, 0, 0, this.dense ?? 1, 0, 0);
-    context.clearRect(0, 0, x, y);
-    const ring = (point, radius, fill, stroke, line) => {
-      context.beginPath();
-      context.arc(...this.place(point), radius, 0, 2 * Math.PI);
-      Object.assign(context, { fillStyle: fill, strokeStyle: stroke, lineWidth: line });
-      if (fill) context.fill();
-      context.stroke();
-    };
-    for (const point of this.matches) ring(point, 4.5, colours.match, colours.ground, 1.5);
-    if (this.asked >= 0) {
-      ring(this.asked, 8, "", colours.ground, 5);
-      ring(this.asked, 8, "", colours.asked, 2.5);
-    }
-    const marked = this.#marked();
-    const labels = [...marked, ...(this.inView <= NAMED ? this.#pointsInView() : [])]
-      .filter((point, place, list) => list.indexOf(point) === place)
-      .map((point) => ({ point, entity: this.names.known(this.rows[point]), strong: marked.includes(point) }))
-      .filter(({ entity, point }) => entity && point !== this.hovered)
-      .map(({ point, entity, strong }) => {
-        const [px, py] = this.place(point);
-        return { x: px, y: py, name: entity.title || entity.name, strong };
-      });
-    this.root.dataset.labels = String(drawLabels(context, x, y, labels, colours));
-    if (this.hovered >= 0) ring(this.hovered, 6, "", colours.ink, 2);
-    if (this.byKeys) this.#drawCross(context, x / 2, y / 2, colours);
-    this.#showTip();
-  }
-
-  #drawCross(context, x, y, colours) {
-    context.beginPath();
-    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-      context.moveTo(x + 10 * dx, y + 10 * dy);
-      context.lineTo(x + 20 * dx, y + 20 * dy);
-    }
-    Object.assign(context, { strokeStyle: colours.ink, lineWidth: 1.5 });
-    context.stroke();
-  }
-
-  #showTip() {
-    const entity = this.hovered >= 0 && this.names.known(this.rows[this.hovered]);
-    this.tip.hidden = !entity;
-    if (!entity) return;
-    const name = document.createElement("bdi");
-    name.textContent = entity.title || entity.name;
-    const more = document.createElement("span");
-    const kind = this.kinds.several ? this.kinds.name(this.kindOf[this.hovered]) : "";
-    more.textContent = [entity.title && entity.title !== entity.name ? entity.name : "", kind].filter(Boolean).join(" · ");
-    this.tip.replaceChildren(name, more);
-    const [px, py] = this.place(this.hovered);
-    const { x, y } = this.size();
-    const left = px + 14 + this.tip.offsetWidth > x ? px - 14 - this.tip.offsetWidth : px + 14;
-    const top = py + 14 + this.tip.offsetHeight > y ? py - 14 - this.tip.offsetHeight : py + 14;
-    this.tip.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
+    const words = (point) => this.names.known(this.rows[point]);
+    this.root.dataset.labels = String(this.front.draw({
+      size: this.size(),
+      dense: this.dense ?? 1,
+      inks: this.kinds.inks(),
+      place: (point) => this.place(point),
+      words,
+      matches: this.matches,
+      asked: this.asked,
+      others: this.inView <= NAMED ? this.#pointsInView() : [],
+      hovered: this.hovered,
+      cross: this.byKeys,
+    }));
+    const kind = this.hovered >= 0 && this.kinds.several ? this.kinds.name(this.kindOf[this.hovered]) : "";
+    this.front.showTip(words(this.hovered), kind, this.hovered >= 0 ? this.place(this.hovered) : [0, 0], this.size());
   }
 }
 

@@ -24,12 +24,14 @@ from graphkit.embedding.embedding import GraphEmbedding
 from graphkit.graphs.graph import Graph
 
 TOKEN = "a-token-for-the-tests"
-HOSTILE = "<img src=x onerror=\"window.hit=1\">'\"&amp;${1}{{2}}</script>"
+HOSTILE = '<img src=x onerror="window.hit=1">\'"&amp;${1}{{2}}</script>'
 LONG = "a name of five hundred letters " * 16
 PEOPLE = ["king", "queen", "prince", "princess", "King Lear", HOSTILE, "\u202egnik", "皇帝", "duke - earl", LONG]
 FILMS = [f"film {number}" for number in range(300)]
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking " \
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
+)
 
 
 def chromium() -> str | None:
@@ -107,7 +109,9 @@ def address(films: GraphEmbedding, serve: Callable[..., str]) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """One Chromium for all tests."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'rlgraphkit[browser]'")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="needs playwright: pip install 'rlgraphkit[browser]'"
+    )
     path = chromium()
     if path is None:
         pytest.skip("no Chromium on the path: install one, or name it by GRAPHKIT_CHROMIUM")

@@ -280,7 +280,9 @@ def test_themes(open_page: Open, address: str, scheme: str) -> None:
     def ground() -> tuple[int, list[int]]:
         page.wait_for_timeout(150)
         shown = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
-        corner = page.evaluate("[...document.querySelector('#points').getContext('2d').getImageData(2, 2, 1, 1).data]")
+        corner = page.evaluate(
+            "[...document.querySelector('#points').getContext('2d').getImageData(2, 2, 1, 1).data]"
+        )
         assert corner == [*shown, 255]  # the map follows
         return sum(shown), shown
 
@@ -319,7 +321,9 @@ def test_another_index_is_noticed(open_page: Open, address: str) -> None:
         asked.append(route.request.url)
         route.fulfill(response=answer, body=json.dumps({**answer.json(), "index": "another"}))
 
-    page = open_page(address, routes={"search?*": other, "map?": lambda route: (asked.append("map"), route.continue_())})
+    page = open_page(
+        address, routes={"search?*": other, "map?": lambda route: (asked.append("map"), route.continue_())}
+    )
     page.fill("#query", "king")
     page.click("#search-form button")
     assert heading(page) == "Nearest to king"

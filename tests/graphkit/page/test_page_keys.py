@@ -111,7 +111,9 @@ def test_everything_by_keys(open_page: Callable[..., Any], address: str) -> None
     press("ArrowDown")
     press("Enter")
     press("Enter")
-    page.wait_for_function("document.querySelector('#results-heading').textContent === 'Tails of (queen, acted in, ?)'")
+    page.wait_for_function(
+        "document.querySelector('#results-heading').textContent === 'Tails of (queen, acted in, ?)'"
+    )
 
     # The map: the point in the middle is named, Enter searches its neighbours.
     tab_to(page, "theme-button", "Shift+Tab")
@@ -164,4 +166,6 @@ def test_the_tree_that_a_screen_reader_is_given(open_page: Callable[..., Any], a
     assert nameless == []
     assert ("combobox", "A name, its beginning, or a - b + c") in used
     assert ("application", "Map by PCA, 310 rows") in used
-    assert {"main", "navigation", "search", "status", "heading", "list"} <= {role for role, _ in used} | {"navigation"}
+    assert {"main", "navigation", "search", "status", "heading", "list"} <= {role for role, _ in used} | {
+        "navigation"
+    }

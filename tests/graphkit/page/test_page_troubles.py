@@ -59,7 +59,9 @@ def test_other_odd_names(open_page: Open, address: str) -> None:
     assert page.evaluate("getComputedStyle(document.querySelector('#results-heading bdi')).unicodeBidi") == "isolate"
     page.goto(f"{address}#q=a%20name%20of%20five")
     page.wait_for_function("document.querySelector('#results-heading').textContent.includes('five hundred')")
-    assert page.evaluate("document.querySelector('.panel').scrollWidth <= document.querySelector('.panel').clientWidth")
+    assert page.evaluate(
+        "document.querySelector('.panel').scrollWidth <= document.querySelector('.panel').clientWidth"
+    )
 
 
 def test_no_name_or_several(open_page: Open, address: str) -> None:
