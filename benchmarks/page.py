@@ -2,9 +2,9 @@
 
     python benchmarks/page.py [--rounds 7]
 
-Needs playwright and a Chromium, see docs/search_page.md. A service is started on vectors around random centres, and each
-round opens the page in a new browser context, so that nothing is cached. Frames are those of wheel turns that go near
-and back, one a frame; "draw" is the drawing of all points alone.
+Needs playwright and a Chromium, see docs/search_page.md. A service is started on vectors around random centres, and
+each round opens the page in a new browser context, so that nothing is cached. Frames are those of wheel turns that go
+near and back, one a frame; "draw" is the drawing of all points alone.
 
 Writes docs/results/page.md.
 """
@@ -126,12 +126,11 @@ def main() -> None:
     OUT.write_text(
         f"# The page: first paint, and the map with {ROWS:,} points\n\n"
         f"`python benchmarks/page.py --rounds {rounds}`, {date.today()}, {neuralcore.__version__}; headless\n"
-        f"Chromium {version} without a GPU, {platform.machine()}, {os.cpu_count()} cores that other work used as well, "
-        "the service on the same.\n"
-        f"{ROWS:,} rows of {DIMENSION} numbers, {CENTRES} kinds, a window of 1280 x 820. Milliseconds since the page was "
-        f"asked for, medians of {rounds}\nopenings with nothing cached; the service had computed the map before. Frames "
-        "while the wheel is turned, one turn a frame\n(16.7 is the screen's own rate); drawing all points, the best of "
-        f"{30 * rounds}.\n\n"
+        f"Chromium {version} without a GPU, {platform.machine()}, {os.cpu_count()} cores that other work used\n"
+        f"as well, the service on the same. {ROWS:,} rows of {DIMENSION} numbers, {CENTRES} kinds, a window of\n"
+        f"1280 x 820. Milliseconds since the page was asked for, medians of {rounds} openings with nothing\n"
+        "cached; the service had computed the map before. Frames while the wheel is turned, one turn a frame\n"
+        f"(16.7 is the screen's own rate); drawing all points, the best of {30 * rounds}.\n\n"
         "| pixels per CSS pixel | first paint | worst | map drawn | frame, median | 95 % below | drawing |\n"
         "|---|--:|--:|--:|--:|--:|--:|\n" + "\n".join(lines) + "\n"
     )

@@ -162,7 +162,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         page.on("pageerror", lambda error: watch.complaints.append(f"error {error}"))
         page.on("console", lambda said: watch.complaints.append(f"{said.type} {said.text} {said.location}"))
         page.add_init_script(
-            "addEventListener('securitypolicyviolation', e => console.error('CSP', e.violatedDirective, e.blockedURI))"
+            "addEventListener('securitypolicyviolation', e => console.error('CSP', e.violatedDirective))"
         )
         for path, handler in (routes or {}).items():
             page.route(f"{origin}/{path}", handler)

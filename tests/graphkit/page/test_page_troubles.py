@@ -185,7 +185,7 @@ def test_other_scores_have_bars_too(open_page: Open, serve: Callable[..., str], 
 def test_before_any_data(open_page: Open, address: str) -> None:
     """Nothing has answered yet, and the box is painted and can be typed in."""
     held: list[Any] = []
-    later = {path: held.append for path in ("map?", "health?", "relations?", "entities?*", "search?*")}
+    later = dict.fromkeys(("map?", "health?", "relations?", "entities?*", "search?*"), held.append)
     page = open_page(address, ready=False, routes=later)
     page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length === 1")
     page.keyboard.type("king")
