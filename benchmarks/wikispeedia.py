@@ -66,13 +66,6 @@ having it. Of texts the next {TEXT} words are known.
 - *Fused*: sums of w / (60 + rank); published with weights of 1, and 0.1 is what `graphkit documents` takes.
 """
 
-SEEN = """What one sees (2026-11-28; a difference of .03 or less is within the error of 400 queries): where its text is
-known, an article is found best by its words, BM25's. Fusing at equal weights lowers the MRR; links at equal weights and
-the encoder at 0.1 find a little more among the first 100 and 10, no more than the error. The encoder of passages finds
-three in five among the first 10, with or without links and categories. Where no text is known, words find nothing, and
-links alone put an article among the first 10 of 4,598 for a third of the queries; encoded passages do no better.
-"""
-
 
 def categories(data: Path, place: dict[str, int]) -> tuple[list[str], np.ndarray]:
     """Names of categories, and (E, 2) which article has which."""
@@ -222,7 +215,6 @@ def main() -> None:
     OUT.write_text(
         "# Wikispeedia: what free text finds, by text, links or both\n\n"
         f"{told}\n\n{HOW}\n"
-        f"{SEEN}\n"
         f"## Articles whose text is known\n\n{table(found, asked, with_text)}\n\n"
         f"## Articles of which only links and categories are known\n\n{table(found, asked, ~with_text)}\n\n"
         f"CPU-seconds: {spent}.\n\n"
