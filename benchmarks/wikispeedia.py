@@ -13,7 +13,8 @@ of a page that is yet to be written, or a picture. One thread.
                 of the rows of the ten articles that BM25 finds for it, the article itself left out
     both        the same graph, to which passages of the articles' texts are added as entities that are bags of words
                 (TagSpace and StarSpace train so), each about its article; a query is encoded as a new passage
-    fused       reciprocal ranks, as published
+                beside it the passages without links and categories
+    fused       reciprocal ranks
 
 Writes docs/results/wikispeedia.md.
 """
@@ -61,7 +62,8 @@ having it. Of texts the next {TEXT} words are known.
   BM25 finds for it, the asked one left out.
 - *Both*: the same graph with passages of the texts, entities that are bags of their words, each about its article; a
   query is encoded as a new passage, as `graphkit search RUN --text "…" --where type=article` does.
-- *Fused*: sums of 1 / (60 + rank), as published.
+  By the cosine, as that does, or by the product the graph is trained with (`--metric dot`). Beside it passages alone.
+- *Fused*: sums of w / (60 + rank); published with weights of 1, and 0.1 is what `graphkit documents` takes.
 """
 
 
@@ -92,19 +94,23 @@ def passages(documents: Sequence[Document]) -> tuple[list[list[str]], np.ndarray
 def graph_of(
     names: list[str], links: np.ndarray, topics: list[str], about: np.ndarray, of_passage: np.ndarray
 ) -> Graph:
-    """Links and categories of articles, and passages about them where there are any."""
+    """Links and categories of articles, and passages about them; what there is none of is left out."""
     start, last = len(names), len(names) + len(topics)
-    relations = {"links": links, "in_category": about + np.array([0, start])}
-    sides = [("article", "article"), ("article", "category")]
-    types = {"article": len(names), "category": len(topics)}
-    entities = [*names, *topics]
-    if len(of_passage):
-        relations["about"] = np.stack([last + np.arange(len(of_passage)), of_passage], axis=1)
-        sides.append(("passage", "article"))
-        types["passage"] = len(of_passage)
-        entities += [f"passage {i}" for i in range(len(of_passage))]
-    edges = np.concatenate([np.insert(pairs, 1, i, axis=1) for i, pairs in enumerate(relations.values())])
-    return Graph.of(entities, list(relations), edges, types=types, sides=sides)
+    passage = np.stack([last + np.arange(len(of_passage)), of_passage], axis=1)
+    parts = [
+        ("links", ("article", "article"), links),
+        ("in_category", ("article", "category"), about + np.array([0, start])),
+        ("about", ("passage", "article"), passage),
+    ]
+    parts = [part for part in parts if len(part[2])]
+    types = {"article": len(names), "category": len(topics), "passage": len(of_passage)}
+    return Graph.of(
+        [*names, *topics, *(f"passage {i}" for i in range(len(of_passage)))],
+        [name for name, _, _ in parts],
+        np.concatenate([np.insert(pairs, 1, i, axis=1) for i, (_, _, pairs) in enumerate(parts)]),
+        types={kind: count for kind, count in types.items() if count},
+        sides=[sides for _, sides, _ in parts],
+    )
 
 
 class Timed:
@@ -121,9 +127,9 @@ class Timed:
         return found
 
 
-def by_cosine(matrix: np.ndarray, queries: np.ndarray) -> list[list[int]]:
+def nearest(matrix: np.ndarray, queries: np.ndarray, metric: Any = "cosine") -> list[list[int]]:
     """The nearest rows of each query; none of one that is zero."""
-    index = SearchIndex.build(matrix, [str(row) for row in range(len(matrix))])
+    index = SearchIndex.build(matrix, [str(row) for row in range(len(matrix))], metric=metric)
     asked = np.flatnonzero(queries.any(axis=1))
     found: list[list[int]] = [[]] * len(queries)
     for place, matches in zip(asked.tolist(), index.search(queries[asked], DEPTH)):
@@ -145,12 +151,19 @@ def rankings(data: Path, timed: Timed) -> tuple[dict[str, list[list[int]]], list
     texts = [document for document in known if document.text]
     row_of = np.array([place[document.name] for document in texts])
     bags, of = passages(known)
-    whole = graph_of(names, links, topics, about, of)
     features = {"passage": Features(Bags.of(bags), row=False)}
-    both = timed("both", lambda: GraphEmbedding(whole, seed=0, features=features, **GRAPH).fit())
-    encoded = timed("queries", lambda: TextFeatures(both).encode(queries))
-    by_both = by_cosine(both.matrix[: len(names)], encoded)
-    print(table({"both": by_both}, asked, np.arange(2 * ASKED) < ASKED), flush=True)
+    nothing = np.zeros((0, 2), np.int64)
+    graphs = {
+        "both": graph_of(names, links, topics, about, of),
+        "passages without links and categories": graph_of(names, nothing, [], nothing, of),
+    }
+    encoded: dict[str, list[list[int]]] = {}
+    for way, graph in graphs.items():
+        model = timed(way, lambda g=graph: GraphEmbedding(g, seed=0, features=features, **GRAPH).fit())
+        vectors = TextFeatures(model).encode(queries)
+        for metric in ("cosine", "dot"):
+            encoded[f"{way}, {metric}"] = nearest(model.matrix[: len(names)], vectors, metric)
+    print(table(encoded, asked, np.arange(2 * ASKED) < ASKED), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder) / "text.txt"
         corpus.write_text("\n".join(document.text for document in texts) + "\n", encoding="utf-8")
@@ -161,21 +174,16 @@ def rankings(data: Path, timed: Timed) -> tuple[dict[str, list[list[int]]], list
         return [[int(row_of[row]) for row, _ in index._ranking(query, DEPTH + 1, by)] for query in queries]
 
     found = {"text only, BM25": text_only("bm25"), "text only, SIF": text_only("vectors")}
-    nothing = np.zeros(0, np.int64)
-    plain = graph_of(names, links, topics, about, nothing)
+    plain = graph_of(names, links, topics, about, nothing[:, 0])
     alone = timed("links only", lambda: GraphEmbedding(plain, seed=0, **GRAPH).fit())
     near = [[row for row in mine if row != a][:NEAR] for a, mine in zip(asked, found["text only, BM25"])]
     means = np.stack([alone.matrix[rows].mean(axis=0) if rows else 0 * alone.matrix[0] for rows in near])
-    found["links only"] = by_cosine(alone.matrix[: len(names)], means)
-    found["both"] = by_both
-    for ways in (
-        ("text only, BM25", "text only, SIF"),
-        ("text only, BM25", "links only"),
-        ("text only, BM25", "both"),
-    ):
-        pairs = zip(*(found[way] for way in ways))
-        name = f"{ways[0]} and {ways[1].removeprefix('text only, ')}, fused"
-        found[name] = [[row for row, _ in reciprocal_rank_fusion(pair)][:DEPTH] for pair in pairs]
+    found["links only"] = nearest(alone.matrix[: len(names)], means)
+    found |= encoded
+    for way, weight in (("text only, SIF", 1.0), ("links only", 1.0), ("both, dot", 1.0), ("both, dot", 0.1)):
+        pairs = zip(found["text only, BM25"], found[way])
+        name = f"BM25 and {way.removeprefix('text only, ')}, fused 1 : {weight:g}"
+        found[name] = [[row for row, _ in reciprocal_rank_fusion(pair, [1.0, weight])][:DEPTH] for pair in pairs]
     told = (
         f"{len(names):,} articles, {len(links):,} links, {len(topics)} categories, {len(of):,} passages of up to "
         f"{PASSAGE} words. Asked for are {ASKED} articles of whose text the {TEXT} words after that sentence are "
