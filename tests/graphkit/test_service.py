@@ -352,6 +352,7 @@ def test_a_graph_answers_relations_and_tags(graph_folder: Path, start: Callable[
     assert {m["name"] for m in known} - {m["name"] for m in fresh} == {"f3"}
     typed = client.get("/search", q="u1, likes, ?", k=3).json
     assert (typed["mode"], typed["matches"]) == ("relation", answer["matches"])
+    assert client.get("/search", q="u1, likes, ?", where="type=film").status == 400
     between = client.get("/relation", head="u1", tail="f3").json
     assert [m["name"] for m in between["matches"]] == ["likes"]
     for fields in ({"relation": "likes"}, {"head": "u1"}, {"head": "f0", "relation": "likes"}):
