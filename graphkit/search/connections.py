@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -145,22 +146,28 @@ def _declared(headers: list[tuple[bytes, bytes]]) -> int:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with a long queue of connections before it."""
+    """uvicorn, with a long queue of connections before it; `ready` is called when it listens."""
+
+    ready: Callable[[], None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn: begin to listen."""
         await super().startup(sockets)
         for each in sockets or []:
             each.listen(QUEUE)
+        if self.ready is not None:
+            self.ready()
 
 
-def run(app: Starlette, listener: socket.socket, metrics: Metrics) -> None:
+def run(app: Starlette, listener: socket.socket, metrics: Metrics, ready: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM comes.
 
     Args:
-        app: from `graphkit.search.service`. listener: a bound socket.
+        app: from `graphkit.search.service`. listener: a bound socket. ready: is called when requests are answered.
     """
-    server(app, metrics).run(sockets=[listener])
+    made = server(app, metrics)
+    made.ready = ready
+    made.run(sockets=[listener])
 
 
 def server(app: Starlette, metrics: Metrics) -> Server:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 
 from neuralcore.errors import UserError
+from neuralcore.lazy import installed
 
 if TYPE_CHECKING:
     from graphkit.search.service_metrics import Metrics
@@ -70,6 +71,9 @@ class ServeArguments:
 
 def serve(arguments: ServeArguments) -> int:
     """Serve an index over HTTP: search, relations, embeddings, a page."""
+    for package in ("starlette", "uvicorn"):
+        if not installed(package):
+            raise UserError(f"this needs {package}, which is not installed: pip install 'rlgraphkit[serve]'")
     token = _token(arguments)
     listener = _listener(arguments.host, arguments.port)  # before an index is built for nothing
     with listener:
@@ -110,8 +114,7 @@ def _run(
     gc.freeze()  # what is loaded stays: a collection need not look at it again, which takes a tenth of a second
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)  # uvicorn sends them on when it has ended in good order
-    _announce(serving, host, port, token)
-    run(app, listener, metrics)
+    run(app, listener, metrics, lambda: _announce(serving, host, port, token))
     print("stopped", file=sys.stderr)
 
 

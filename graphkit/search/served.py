@@ -98,9 +98,13 @@ class Served:
             return self._answer(query, self.index.search(query, k, where=where, fuzzy=fuzzy))
         except UserError as error:
             if self.related is not None and is_typed_ask(query):
+                if where:
+                    raise Refused(
+                        400, f"{place}conditions do not restrict what completes an edge: leave where out"
+                    ) from None
                 return self._typed_ask(query, k, fuzzy, place)
-            if self.encodes and query.strip():
-                vector = self._encode([query], None)[0]
+            for kind in self._bags or [None] * self.encodes:  # of several types, the first one that has such tags
+                vector = self._encode([query], kind)[0]
                 if vector.any():
                     return self._answer(query, self.index.search(vector, k, where=where), mode="text")
             raise Refused(404, f"{place}{error}") from None
@@ -156,7 +160,7 @@ class Served:
         if not self.encodes:
             raise Refused(404, f"no texts can be embedded: {self._no_text()}")
         vectors = self._encode(texts, kind)
-        return {"dimension": vectors.shape[1], "vectors": [[float(x) for x in row] for row in vectors.tolist()]}
+        return {"dimension": vectors.shape[1], "vectors": vectors.tolist()}
 
     def relations(self) -> list[dict[str, Any]]:
         """The relations that can be asked, with the types on both sides and which sides they tell."""
@@ -263,7 +267,7 @@ class Served:
                 raise Refused(400, "these are texts of words, which have no kind: leave it out")
             return self.words.encode(texts)
         if kind is None and len(self._bags) > 1:
-            kind = self._bags[0]
+            raise Refused(400, f"several types have tags, say of which kind the texts are: {', '.join(self._bags)}")
         if kind is not None and kind not in self._bags:
             raise Refused(400, f"no type {kind!r} has tags: {nearest(kind, self._bags)}")
         assert self.related is not None

@@ -28,7 +28,7 @@ TEXT = 20_000  # characters of a text to embed
 LISTED = 1_000  # entities of one answer
 CONDITIONS = 16  # of one `where`
 
-_STRING = re.compile(rb'"(?:[^"\\\\]|\\\\.)*"', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _STEPS = np.zeros(256, np.int32)
 _STEPS[[ord("["), ord("{")]], _STEPS[[ord("]"), ord("}")]] = 1, -1
 

@@ -76,10 +76,11 @@ def _alone() -> None:
 
 
 async def watch(serving: Serving, workers: Workers) -> None:
-    """Look at the folder once in a while, and when SIGHUP comes."""
+    """Look at the folder once in a while, and when SIGHUP comes, unless that means that a terminal was closed."""
     asked = asyncio.Event()
-    with contextlib.suppress(ValueError, RuntimeError):  # not the main thread: nobody sends it signals
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
+    if not sys.stdin.isatty():
+        with contextlib.suppress(ValueError, RuntimeError):  # not the main thread: nobody sends it signals
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
     await workers.load(serving.warm)
     while True:
         with contextlib.suppress(TimeoutError):

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 
 from graphkit import Bags, Features, Graph, GraphEmbedding, RelationIndex, SearchIndex, WordVectors
 from graphkit.cli import main
-from graphkit.search import gate, wire, workers
+from graphkit.search import gate, serve_command, wire, workers
 from graphkit.search.openapi import page_of, specification
 from graphkit.search.service import application
 from graphkit.search.service_metrics import Metrics
@@ -352,6 +352,7 @@ def test_a_graph_answers_relations_and_tags(graph_folder: Path, start: Callable[
     assert {m["name"] for m in known} - {m["name"] for m in fresh} == {"f3"}
     typed = client.get("/search", q="u1, likes, ?", k=3).json
     assert (typed["mode"], typed["matches"]) == ("relation", answer["matches"])
+    assert client.get("/search", q="u1, likes, ?", where="type=film").status == 400
     between = client.get("/relation", head="u1", tail="f3").json
     assert [m["name"] for m in between["matches"]] == ["likes"]
     for fields in ({"relation": "likes"}, {"head": "u1"}, {"head": "f0", "relation": "likes"}):
@@ -658,3 +659,9 @@ def test_a_simple_token_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     monkeypatch.setenv("GRAPHKIT_TOKEN", "secret")
     assert main(["serve", str(tmp_path), "--port", "0"]) == 2
     assert "GRAPHKIT_TOKEN" in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_named(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(serve_command, "installed", lambda name: name != "uvicorn")
+    assert main(["serve", str(tmp_path)]) == 2
+    assert "pip install 'rlgraphkit[serve]'" in capsys.readouterr().err

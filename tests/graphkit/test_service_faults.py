@@ -58,8 +58,11 @@ def served(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int,
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         made = server(application(serving, metrics, token=None), metrics)
+        started = threading.Event()
+        made.ready = started.set
         thread = threading.Thread(target=made.run, kwargs={"sockets": [listener]})
         thread.start()
+        started.wait(60)
         yield listener.getsockname()[1], serving, metrics
         made.should_exit = True
         thread.join(60)
