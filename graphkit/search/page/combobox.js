@@ -55,11 +55,12 @@ export function makeCombobox(input, { suggest, onTake, atOnce = false }) {
     }
     if (signal.aborted || document.activeElement !== input) return;
     if (!found.length) return close();
+    const kept = shown[active]?.label; // chosen while this answer was on its way
     shown = found;
     list.replaceChildren(...found.map((suggestion, place) => option(suggestion, place)));
     list.hidden = false;
     list.scrollTop = 0;
-    activate(-1);
+    activate(kept === undefined ? -1 : found.findIndex(({ label }) => label === kept));
     input.setAttribute("aria-expanded", "true");
   }
 

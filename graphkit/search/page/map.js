@@ -286,7 +286,7 @@ export class PointMap {
     this.base.getContext("2d").putImageData(this.image, 0, 0);
     this.root.dataset.drawn = String(this.inView);
     if (this.rows.length) this.#markFirst();
-    if (this.byKeys) this.hover(this.at(x / 2, y / 2, Math.min(x, y) / 4));
+    if (this.byKeys) this.hover(this.at(x / 2, y / 2, Math.min(x, y) / 2));
     this.#drawMarks();
     clearTimeout(this.naming);
     if (this.inView <= NAMED) this.naming = setTimeout(() => this.#lookUp(this.#pointsInView()), 120);

@@ -33,7 +33,7 @@ def crumbs(page: Any) -> list[str]:
 def test_what_is_seen_first(open_page: Open, address: str) -> None:
     page = open_page(address)
     assert page.evaluate("document.activeElement.id") == "query"
-    page.wait_for_function("document.querySelector('#facts').textContent")
+    page.until("document.querySelector('#facts').textContent")
     assert page.inner_text("#facts") == f"{POINTS} rows · 16 numbers each · cosine · Flat"
     assert page.inner_text("#map-caption") == f"PCA, {POINTS} rows"
     assert page.locator("#kinds button").all_inner_texts() == ["film\n300", "person\n10"]
@@ -77,29 +77,29 @@ def test_the_mode_is_told(open_page: Open, address: str, typed: str, understood:
     assert len(names(page)) == 10
     assert page.inner_text("#understood") == f"understood as {understood} ({mode})"
     assert page.inner_text("#matches li >> nth=0 >> .rank") == "1"
-    page.wait_for_function("document.title.startsWith('The Title 7') || !location.hash.includes('Title')")
+    page.until("document.title.startsWith('The Title 7') || !location.hash.includes('Title')")
 
 
 def test_walking_and_going_back(open_page: Open, address: str) -> None:
     page = open_page(f"{address}#q=king")
     first = names(page)
     page.click("#matches a >> nth=0")
-    page.wait_for_function("document.querySelectorAll('#walk a').length === 2")
+    page.until("document.querySelectorAll('#walk a').length === 2")
     assert heading(page) == f"Nearest to {first[0]}"
     page.click("#matches a >> nth=1")
-    page.wait_for_function("document.querySelectorAll('#walk a').length === 3")
+    page.until("document.querySelectorAll('#walk a').length === 3")
     third = heading(page)
     assert crumbs(page)[:2] == ["king", first[0]]
     page.go_back()
-    page.wait_for_function("document.querySelectorAll('#walk a').length === 2")
+    page.until("document.querySelectorAll('#walk a').length === 2")
     assert heading(page) == f"Nearest to {first[0]}"
     page.go_forward()
-    page.wait_for_function("document.querySelectorAll('#walk a').length === 3")
+    page.until("document.querySelectorAll('#walk a').length === 3")
     page.reload()
-    page.wait_for_function("document.querySelectorAll('#walk a').length === 3")
+    page.until("document.querySelectorAll('#walk a').length === 3")
     assert heading(page) == third
     page.click("#walk a >> nth=0")
-    page.wait_for_function("document.querySelector('#walk').hidden")
+    page.until("document.querySelector('#walk').hidden")
     assert names(page) == first
     shared = open_page(page.url, ready=False)
     assert names(shared) == first
@@ -112,7 +112,7 @@ def test_options_are_kept_in_the_address(open_page: Open, address: str) -> None:
     page.fill("#count", "3")
     page.fill("#where", "type=person")
     page.press("#where", "Tab")
-    page.wait_for_function("document.querySelectorAll('#matches li').length === 3")
+    page.until("document.querySelectorAll('#matches li').length === 3")
     assert page.locator("#matches .attribute").all_inner_texts() == ["type person"] * 3
     assert page.url.endswith("#q=king&k=3&where=type%3Dperson")
     shared = open_page(page.url, ready=False)
@@ -121,7 +121,7 @@ def test_options_are_kept_in_the_address(open_page: Open, address: str) -> None:
     page.check("#fuzzy")
     page.fill("#query", "kyng")
     page.click("#search-form button")
-    page.wait_for_function("document.querySelector('#understood').textContent.includes('fuzzy')")
+    page.until("document.querySelector('#understood').textContent.includes('fuzzy')")
     assert page.url.endswith("#q=kyng&k=3&where=type%3Dperson&fuzzy=1")
     page.fill("#where", "type=nobody")
     page.press("#where", "Tab")
@@ -141,7 +141,7 @@ def test_asking_by_relation(open_page: Open, address: str) -> None:
         "married to person → person",
     ]
     page.type("#relation-name", "mar")
-    page.wait_for_function("document.querySelectorAll('#relation-list li').length === 1")
+    page.until("document.querySelectorAll('#relation-list li').length === 1")
     page.press("#relation-name", "ArrowDown")
     page.press("#relation-name", "Enter")
     assert page.input_value("#relation-name") == "married to"
@@ -155,7 +155,7 @@ def test_asking_by_relation(open_page: Open, address: str) -> None:
     assert page.url.endswith("#relation=married+to&head=queen")
     page.check("#side-head")
     page.click("text=/^Ask$/")
-    page.wait_for_function("document.querySelector('#results-heading').textContent.startsWith('Heads')")
+    page.until("document.querySelector('#results-heading').textContent.startsWith('Heads')")
     assert heading(page) == "Heads of (?, married to, queen)"
     shared = open_page(page.url, ready=False)
     assert heading(shared) == "Heads of (?, married to, queen)"
@@ -165,9 +165,9 @@ def test_asking_by_relation(open_page: Open, address: str) -> None:
     assert shared.inner_text("#relation-types") == "person → film, only its tails can be asked for"
     shared.press("#relation-name", "Tab")  # the list closes
     shared.click("text=/^Ask$/")
-    shared.wait_for_function("document.querySelector('#results-heading').textContent.includes('directed')")
+    shared.until("document.querySelector('#results-heading').textContent.includes('directed')")
     shared.click("#matches a >> nth=0")
-    shared.wait_for_function("document.querySelector('#results-heading').textContent.startsWith('Nearest')")
+    shared.until("document.querySelector('#results-heading').textContent.startsWith('Nearest')")
     assert crumbs(shared)[0] == "(queen, directed, ?)"
 
 
@@ -194,16 +194,15 @@ def test_the_map(open_page: Open, address: str) -> None:
     places = spots(page)
     # The point that lies farthest from all others, so that it alone is meant.
     x, y, row = max(places, key=lambda p: min((p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2 for q in places if q is not p))
-    page.mouse.move(x + 2, y + 2)
+    page.mouse.move(x, y)
     page.wait_for_selector("#map-tip:not([hidden])")
     entity = page.evaluate(f"fetch('entities?rows={row}').then(r => r.json())")["entities"][0]
     assert (entity["title"] or entity["name"]) in page.inner_text("#map-tip")
     for _ in range(4):
         page.mouse.wheel(0, -400)
-    page.wait_for_function(f"Number(document.querySelector('#map').dataset.drawn) < {POINTS}")
+    page.until(f"Number(document.querySelector('#map').dataset.drawn) < {POINTS}")
     # Zoomed about the pointer, the point stays under it; and it goes along when it is dragged, which is no click.
     right, down = (120 if x < 840 else -120), (80 if y < 400 else -80)
-    page.mouse.move(x + 3, y + 2)
     page.mouse.down()
     page.mouse.move(x + right, y + down, steps=3)
     page.mouse.up()
@@ -212,26 +211,26 @@ def test_the_map(open_page: Open, address: str) -> None:
     assert (entity["title"] or entity["name"]) in page.inner_text("#map-tip")
     assert page.url == address
     page.click("#show-all")
-    page.wait_for_function(f"document.querySelector('#map').dataset.drawn === '{POINTS}'")
+    page.until(f"document.querySelector('#map').dataset.drawn === '{POINTS}'")
     page.mouse.click(x + 2, y + 2)
     page.wait_for_selector("#matches li")
     assert heading(page) == f"Nearest to {entity['title'] or entity['name']}"
     assert page.get_attribute("#map", "data-matches") == "10"
     page.click("#show-matches")
-    page.wait_for_function("Number(document.querySelector('#map').dataset.labels) > 3")
+    page.until("Number(document.querySelector('#map').dataset.labels) > 3")
     page.click("#zoom-out")
     page.click("#zoom-in")
     page.click("#kinds button >> nth=1")
     page.click("#show-all")
-    page.wait_for_function("document.querySelector('#map').dataset.drawn === '10'")
+    page.until("document.querySelector('#map').dataset.drawn === '10'")
     page.click("#kinds button >> nth=1")
-    page.wait_for_function(f"document.querySelector('#map').dataset.drawn === '{POINTS}'")
+    page.until(f"document.querySelector('#map').dataset.drawn === '{POINTS}'")
 
 
 def test_matches_are_seen_on_the_map(open_page: Open, address: str) -> None:
     page = open_page(f"{address}#q=king")
     names(page)
-    page.wait_for_function("document.querySelector('#map').dataset.matches === '10'")
+    page.until("document.querySelector('#map').dataset.matches === '10'")
 
     def pixels(canvas: str, colour: str) -> int:
         return page.evaluate(
@@ -271,7 +270,7 @@ def test_two_fingers_zoom(open_page: Open, address: str) -> None:
     for apart in (40, 80, 120, 160):
         fingers("touchMove", apart)
     fingers("touchEnd", None)
-    page.wait_for_function(f"Number(document.querySelector('#map').dataset.drawn) < {POINTS}")
+    page.until(f"Number(document.querySelector('#map').dataset.drawn) < {POINTS}")
     assert page.url == address
 
 

@@ -29,7 +29,7 @@ def tab_to(page: Any, wanted: str, key: str = "Tab") -> None:
 
 
 def said(page: Any, words: str) -> None:
-    page.wait_for_function(f"document.querySelector('#said').textContent.includes({words!r})")
+    page.until(f"document.querySelector('#said').textContent.includes({words!r})")
 
 
 def test_everything_by_keys(open_page: Callable[..., Any], address: str) -> None:
@@ -39,8 +39,9 @@ def test_everything_by_keys(open_page: Callable[..., Any], address: str) -> None
 
     # Suggestions: down and up, out at either end, Escape closes, once more empties.
     page.keyboard.type("prin")
-    page.wait_for_selector("#query-list li")
+    page.until("document.querySelectorAll('#query-list li').length === 2")
     press("ArrowDown")
+    page.until("document.querySelector('#query').hasAttribute('aria-activedescendant')")
     active = page.get_attribute("#query", "aria-activedescendant")
     assert page.get_attribute(f"#{active}", "aria-selected") == "true"
     press("ArrowUp")
@@ -56,7 +57,7 @@ def test_everything_by_keys(open_page: Callable[..., Any], address: str) -> None
     press("Escape")
     assert page.input_value("#query") == ""
     page.keyboard.type("prin")
-    page.wait_for_selector("#query-list li")
+    page.until("document.querySelectorAll('#query-list li').length === 2")
     press("ArrowDown")
     press("Enter")
     said(page, "10 found")
@@ -67,16 +68,16 @@ def test_everything_by_keys(open_page: Callable[..., Any], address: str) -> None
     press("ArrowDown")
     second = page.evaluate("document.activeElement.querySelector('.name').textContent")
     press("Enter")
-    page.wait_for_function("document.querySelectorAll('#walk a').length === 2")
-    page.wait_for_function("document.activeElement.closest('#matches li:first-child')")
+    page.until("document.querySelectorAll('#walk a').length === 2")
+    page.until("document.activeElement.closest('#matches li:first-child')")
     assert page.inner_text("#results-heading") == f"Nearest to {second}"
     press("ArrowUp")
     assert focused(page) == "query"
     tab_to(page, "walk")
     press("Enter")
-    page.wait_for_function("document.querySelector('#results-heading').textContent === 'Nearest to prince'")
+    page.until("document.querySelector('#results-heading').textContent === 'Nearest to prince'")
     page.go_back()  # the browser's own key, which no page is told of
-    page.wait_for_function(f"document.querySelector('#results-heading').textContent === {'Nearest to ' + second!r}")
+    page.until(f"document.querySelector('#results-heading').textContent === {'Nearest to ' + second!r}")
 
     # Options and the way over all of it.
     press("/")
@@ -88,7 +89,7 @@ def test_everything_by_keys(open_page: Callable[..., Any], address: str) -> None
     page.keyboard.type("4")
     tab_to(page, "fuzzy")
     press("Space")
-    page.wait_for_function("document.querySelectorAll('#matches li').length === 4")
+    page.until("document.querySelectorAll('#matches li').length === 4")
     tab_to(page, "skip", "Shift+Tab")
     press("Enter")
     assert focused(page) == "results-heading"
@@ -111,27 +112,25 @@ def test_everything_by_keys(open_page: Callable[..., Any], address: str) -> None
     press("ArrowDown")
     press("Enter")
     press("Enter")
-    page.wait_for_function(
-        "document.querySelector('#results-heading').textContent === 'Tails of (queen, acted in, ?)'"
-    )
+    page.until("document.querySelector('#results-heading').textContent === 'Tails of (queen, acted in, ?)'")
 
     # The map: the point in the middle is named, Enter searches its neighbours.
     tab_to(page, "theme-button", "Shift+Tab")
     press("m")
     assert focused(page) == "marks"
     press("0")
-    page.wait_for_function("document.querySelector('#map').dataset.drawn === '310'")
+    page.until("document.querySelector('#map').dataset.drawn === '310'")
     press("+")
     press("+")
     press("ArrowRight")
     press("ArrowUp")
-    page.wait_for_function("Number(document.querySelector('#map').dataset.drawn) < 310")
+    page.until("Number(document.querySelector('#map').dataset.drawn) < 310")
     page.wait_for_selector("#map-tip:not([hidden])")
     page.wait_for_timeout(500)  # the move ends, and the name is said once it is known
     title = page.inner_text("#map-tip bdi")
     said(page, title)
     press("Enter")
-    page.wait_for_function(f"document.querySelector('#results-heading').textContent === {'Nearest to ' + title!r}")
+    page.until(f"document.querySelector('#results-heading').textContent === {'Nearest to ' + title!r}")
     press("f")
     press("-")
     tab_to(page, "zoom-in")

@@ -35,13 +35,13 @@ def test_a_hostile_name_stays_a_name(open_page: Open, address: str, hostile: str
     page.click("#options summary")
     page.fill("#count", "309")
     page.press("#count", "Tab")
-    page.wait_for_function("document.querySelectorAll('#matches li').length === 309")
+    page.until("document.querySelectorAll('#matches li').length === 309")
     page.click("#matches a >> nth=0")
-    page.wait_for_function("document.querySelectorAll('#walk a').length === 2")
+    page.until("document.querySelectorAll('#walk a').length === 2")
     assert page.inner_text("#walk a >> nth=0") == hostile
     assert hostile in page.locator("#matches .name").all_inner_texts()
     page.goto(f"{address}#relation=acted+in&head={quote(hostile, safe='')}")
-    page.wait_for_function("document.querySelector('#results-heading').textContent.startsWith('Tails')")
+    page.until("document.querySelector('#results-heading').textContent.startsWith('Tails')")
     assert text(page, "#results-heading") == f"Tails of ({hostile}, acted in, ?)"
     assert page.input_value("#given") == hostile
     page.goto(f"{address}#q={quote(hostile + '!', safe='')}")
@@ -55,10 +55,10 @@ def test_other_odd_names(open_page: Open, address: str) -> None:
     page = open_page(f"{address}#name=duke+-+earl")
     assert text(page, "#results-heading") == "Nearest to duke - earl"
     page.goto(f"{address}#q={quote(chr(0x202E) + 'gnik')}")
-    page.wait_for_function("document.querySelector('#results-heading').textContent.includes('gnik')")
+    page.until("document.querySelector('#results-heading').textContent.includes('gnik')")
     assert page.evaluate("getComputedStyle(document.querySelector('#results-heading bdi')).unicodeBidi") == "isolate"
     page.goto(f"{address}#q=a%20name%20of%20five")
-    page.wait_for_function("document.querySelector('#results-heading').textContent.includes('five hundred')")
+    page.until("document.querySelector('#results-heading').textContent.includes('five hundred')")
     assert page.evaluate(
         "document.querySelector('.panel').scrollWidth <= document.querySelector('.panel').clientWidth"
     )
@@ -120,11 +120,11 @@ def test_the_token_is_asked_for(
     assert page.evaluate("document.activeElement.id") == "token-value"
     page.keyboard.type("a-wrong-token-altogether")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('#token-trouble').textContent")
+    page.until("document.querySelector('#token-trouble').textContent")
     assert page.inner_text("#token-trouble") == "The service does not take this token."
     page.keyboard.type(token)  # the wrong one is selected
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelectorAll('#walk a').length === 2")
+    page.until("document.querySelectorAll('#walk a').length === 2")
     assert page.locator("#matches li").count() == 10
     assert not page.is_visible("#token")
     page.context.clear_cookies()
@@ -140,8 +140,8 @@ def test_one_row(open_page: Open, serve: Callable[..., str], tmp_path: Path) -> 
     SearchIndex.build(np.ones((1, 4), np.float32), ["only"]).save(tmp_path / "index")
     page = open_page(serve(tmp_path / "index", "--without-token"))
     page.click("#hints a")
-    page.wait_for_function("document.querySelector('#results-heading').textContent === 'Nearest to only'")
-    assert "There is no other row to be near to." in text(page)
+    page.until("document.querySelector('#results-heading').textContent === 'Nearest to only'")
+    assert "There is no other row to be near to it." in text(page)
     assert page.inner_text("#facts").startswith("1 row · 4 numbers each")
     assert not page.is_visible("#relation")
     assert not page.is_visible("#kinds")
@@ -185,9 +185,11 @@ def test_other_scores_have_bars_too(open_page: Open, serve: Callable[..., str], 
 def test_before_any_data(open_page: Open, address: str) -> None:
     """Nothing has answered yet, and the box is painted and can be typed in."""
     held: list[Any] = []
-    later = dict.fromkeys(("map?", "health?", "relations?", "entities?*", "search?*"), held.append)
+    later = dict.fromkeys(
+        ("map?", "health?", "relations?", "entities?*", "search?*"), lambda route: held.append(route)
+    )
     page = open_page(address, ready=False, routes=later)
-    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length === 1")
+    page.until("performance.getEntriesByName('first-contentful-paint').length === 1")
     page.keyboard.type("king")
     page.keyboard.press("Enter")
     page.wait_for_selector("#results[aria-busy='true']", state="attached")
