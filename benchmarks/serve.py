@@ -16,6 +16,7 @@ around random centres, `--spread` away; the larger, the more lists an index has 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import json
 import os
@@ -207,6 +208,20 @@ def raw(port: int, head: bytes, body: bytes = b"", pieces: float = 0.0) -> tuple
         return int(answer[9:12]), time.perf_counter() - start
 
 
+async def silent(port: int, count: int) -> list[tuple[int, float]]:
+    """The statuses of connections that say nothing, and after how long each comes."""
+
+    async def one() -> tuple[int, float]:
+        start = time.perf_counter()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        status = int((await reader.readexactly(12))[9:12])
+        seconds = time.perf_counter() - start
+        writer.close()
+        return status, seconds
+
+    return await asyncio.gather(*(one() for _ in range(count)))
+
+
 def hostile(arguments: argparse.Namespace) -> dict[str, Any]:
     """Each bad request in turn, again and again, beside good ones at a steady rate."""
     path = made_index(arguments.folder, arguments.rows, arguments.spread, arguments.factory)
@@ -264,18 +279,11 @@ def hostile(arguments: argparse.Namespace) -> dict[str, Any]:
         during = json.loads(process.communicate()[0])
         process = good(arguments.seconds)
         time.sleep(1.5)
-        start = time.perf_counter()
-        held = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(arguments.held)]
-        statuses, slowest = set(), 0.0
-        for each in held:
-            each.settimeout(10)
-            statuses.add(int(each.recv(12)[9:12]))
-            slowest = time.perf_counter() - start
-            each.close()
+        found = asyncio.run(silent(port, arguments.held))
         out[f"{arguments.held:,} silent connections"] = {
-            "statuses": sorted(statuses),
-            "times": 1,
-            "slowest_s": slowest,
+            "statuses": sorted({status for status, _ in found}),
+            "times": len(found),
+            "slowest_s": max(seconds for _, seconds in found),
         }
         beside = json.loads(process.communicate()[0])
     return {"bad": out, "good": {"alone": quiet, "beside bad requests": during, "beside the connections": beside}}

@@ -103,7 +103,8 @@ class Served:
                         400, f"{place}conditions do not restrict what completes an edge: leave where out"
                     ) from None
                 return self._typed_ask(query, k, fuzzy, place)
-            for kind in self._bags or [None] * self.encodes:  # of several types, the first one that has such tags
+            kinds: list[str | None] = [*self._bags] or [None] * self.encodes
+            for kind in kinds:  # of several types, the first one that has such tags
                 vector = self._encode([query], kind)[0]
                 if vector.any():
                     return self._answer(query, self.index.search(vector, k, where=where), mode="text")

@@ -8,6 +8,7 @@ stay readable after they were unlinked.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sys
 import threading
@@ -30,6 +31,10 @@ WEIGHT = 1e-4  # SIF's a, see `graphkit.search.text_encoder`
 COMPARED = 100  # names of which a model's vectors have to be the index's
 ALIKE = 0.999  # cosine of two vectors that are the same but for rounding
 TRIES = 5  # loads of a folder that is written meanwhile
+
+
+class StillWrittenError(UserError):
+    """The folder changes faster than it can be loaded: nothing is wrong with it, and it is looked at again."""
 
 
 class Serving:
@@ -71,7 +76,8 @@ class Serving:
         """
         if (stamp := self._stamps()) != self._stamp:
             self._stamp = stamp  # first: what is written while it is loaded is looked at again
-            self.reload()
+            with contextlib.suppress(StillWrittenError):
+                self.reload()
 
     def warm(self) -> None:
         """Sort the names of what is served now without regard to case, for which a first query would wait."""
@@ -89,6 +95,8 @@ class Serving:
                     return False
                 start = time.monotonic()
                 new = self._load()
+            except StillWrittenError:
+                raise
             except UserError:
                 self._metrics.count("refused_indexes_total")
                 raise
@@ -103,18 +111,17 @@ class Serving:
 
     def _load(self) -> Served:
         """What the folders hold, all of one version."""
-        for attempt in range(TRIES):
+        for _ in range(TRIES):
             before = self._manifests()
             try:
                 served = load(self._folder, self._model, version_of(before), *self._settings)
             except UserError:
-                # The old files go when a new manifest is there: then there is something new to load.
-                if attempt + 1 < TRIES and self._manifests() != before:
-                    continue
-                raise
+                if self._manifests() == before:
+                    raise
+                continue  # its files went when a new manifest came: there is something new to load
             if self._manifests() == before:
                 return served
-        raise UserError(f"{self._places[0]} is written anew faster than it can be loaded")
+        raise StillWrittenError(f"{self._places[0]} is written anew faster than it can be loaded: try again")
 
     def _manifests(self) -> list[bytes]:
         try:

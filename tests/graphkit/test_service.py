@@ -612,6 +612,32 @@ def test_an_answer_keeps_to_the_index_it_began_with(client: Client, monkeypatch:
     assert client.get("/search", q="king").json["index"] == "another version"
 
 
+def test_what_is_written_while_it_is_loaded_is_loaded_again(
+    client: Client, tmp_path: Path, words: WordVectors, monkeypatch: pytest.MonkeyPatch
+):
+    """A builder is quicker, so the files of the manifest that was read are gone."""
+    serving, folder, loads = client.serving, tmp_path / "index", []  # type: ignore[attr-defined]
+    old = serving.now
+
+    def late(*rest: Any) -> Any:
+        loads.append(len(loads))
+        if len(loads) in quicker:
+            SearchIndex.build(words.matrix, WORDS, attributes={"number": [len(loads)] * N}).save(folder)
+            raise UserError("a file is missing")
+        return load(*rest)
+
+    monkeypatch.setattr("graphkit.search.serving.load", late)
+    quicker = range(1, 100)
+    SearchIndex.build(words.matrix, WORDS).save(folder)
+    serving.look()
+    assert (serving.now, len(loads)) == (old, 5)
+    quicker = range(6, 8)
+    serving.look()
+    assert len(loads) == 8
+    assert serving.now.index.attributes["number"].at(0) == 7
+    assert "graphkit_refused_indexes_total 0" in client.get("/metrics").body.decode()
+
+
 def test_models_have_to_fit(tmp_path: Path, words: WordVectors, index: SearchIndex):
     index.save(tmp_path / "index")
     words.save(tmp_path / "words")
