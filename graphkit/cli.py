@@ -27,7 +27,7 @@ COMMANDS = {
     ),
     "search": Command("graphkit.search.command", "SearchArguments", "search", "Find the names nearest to a name"),
     "serve": Command(
-        "graphkit.search.serve_command",
+        "graphkit.serve.command",
         "ServeArguments",
         "serve",
         "Serve an index over HTTP, with a page to search it",

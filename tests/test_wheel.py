@@ -27,8 +27,8 @@ def test_a_wheel_in_an_empty_environment_runs_both_command_lines(tmp_path: Path)
     assert tops == {"rlkit", "graphkit", "envs", "agents", "neuralcore"}
     for preset in (ROOT / "configs").rglob("*.toml"):
         assert f"neuralcore/presets/{preset.relative_to(ROOT / 'configs').as_posix()}" in names
-    for page in (ROOT / "graphkit" / "search" / "page").iterdir():
-        assert f"graphkit/search/page/{page.name}" in names
+    for page in (ROOT / "graphkit" / "serve" / "page").iterdir():
+        assert f"graphkit/serve/page/{page.name}" in names
     assert "agents/pretrained/pong_a2c/agent/weights.safetensors" in names
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)

@@ -18,12 +18,13 @@ from starlette.applications import Starlette
 
 from graphkit import Bags, Features, Graph, GraphEmbedding, RelationIndex, SearchIndex, WordVectors
 from graphkit.cli import main
-from graphkit.search import gate, serve_command, wire, workers
-from graphkit.search.openapi import page_of, specification
-from graphkit.search.service import application
-from graphkit.search.service_metrics import Metrics
-from graphkit.search.serving import Serving, load
 from graphkit.search.text_encoder import SIFEncoder
+from graphkit.serve import command as serve_command
+from graphkit.serve import gate, wire, workers
+from graphkit.serve.metrics import Metrics
+from graphkit.serve.openapi import page_of, specification
+from graphkit.serve.service import application
+from graphkit.serve.serving import Serving, load
 from graphkit.tsne import principal_components
 from graphkit.words.vocabulary import Vocabulary
 from neuralcore.errors import UserError
@@ -502,7 +503,7 @@ def test_our_own_errors_are_no_pages_of_code(client: Client, monkeypatch: pytest
     def broken(self: Any, *rest: Any) -> Any:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr("graphkit.search.served.Served.search", broken)
+    monkeypatch.setattr("graphkit.serve.served.Served.search", broken)
     with pytest.raises(ZeroDivisionError):  # for the log
         client.get("/search", q="king")
     assert 'status="500"' in client.get("/metrics").body.decode()
@@ -606,7 +607,7 @@ def test_an_answer_keeps_to_the_index_it_began_with(client: Client, monkeypatch:
         serving.now = new
         return search(self, *rest)
 
-    monkeypatch.setattr("graphkit.search.served.Served.search", exchanged)
+    monkeypatch.setattr("graphkit.serve.served.Served.search", exchanged)
     answer = client.post("/search", {"queries": ["king"] * 40}).json
     assert {answer["index"], *(each["index"] for each in answer["answers"])} == {old.version}
     assert client.get("/search", q="king").json["index"] == "another version"
@@ -626,7 +627,7 @@ def test_what_is_written_while_it_is_loaded_is_loaded_again(
             raise UserError("a file is missing")
         return load(*rest)
 
-    monkeypatch.setattr("graphkit.search.serving.load", late)
+    monkeypatch.setattr("graphkit.serve.serving.load", late)
     quicker = range(1, 100)
     SearchIndex.build(words.matrix, WORDS).save(folder)
     serving.look()

@@ -22,10 +22,10 @@ import pytest
 
 from graphkit import SearchIndex
 from graphkit.search import connections
-from graphkit.search.connections import server
-from graphkit.search.service import application
-from graphkit.search.service_metrics import Metrics
-from graphkit.search.serving import Serving
+from graphkit.serve.connections import server
+from graphkit.serve.metrics import Metrics
+from graphkit.serve.service import application
+from graphkit.serve.serving import Serving
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT = 60  # seconds that a test waits for an answer: the machine may be busy

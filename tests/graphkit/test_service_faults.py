@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 
 from graphkit import SearchIndex
-from graphkit.search import workers
-from graphkit.search.connections import server
-from graphkit.search.service import application
-from graphkit.search.service_metrics import Metrics
-from graphkit.search.serving import Serving
+from graphkit.serve import workers
+from graphkit.serve.connections import server
+from graphkit.serve.metrics import Metrics
+from graphkit.serve.service import application
+from graphkit.serve.serving import Serving
 from neuralcore.errors import UserError
 
 pytestmark = pytest.mark.faults

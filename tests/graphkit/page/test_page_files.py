@@ -9,7 +9,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGE = ROOT / "graphkit" / "search" / "page"
+PAGE = ROOT / "graphkit" / "serve" / "page"
 FILES = sorted(PAGE.iterdir())
 SCRIPTS = [path for path in FILES if path.suffix == ".js"]
 HTML = (PAGE / "index.html").read_text()
@@ -93,4 +93,4 @@ def test_text_is_read_against_its_ground(theme: int) -> None:
 def test_the_wheel_carries_the_page() -> None:
     builder = WheelBuilder(str(ROOT))
     carried = {file.distribution_path for file in builder.recurse_included_files()}
-    assert {f"graphkit/search/page/{path.name}" for path in FILES} <= carried
+    assert {f"graphkit/serve/page/{path.name}" for path in FILES} <= carried

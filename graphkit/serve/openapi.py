@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from graphkit.search.wire import BATCH, BODY, CONDITIONS, LISTED, MATCHES, QUERY, TEXT, K
+from graphkit.serve.wire import BATCH, BODY, CONDITIONS, LISTED, MATCHES, QUERY, TEXT, K
 from neuralcore import __version__
 
 Schema = dict[str, Any]

@@ -1,7 +1,7 @@
 """What is served at one moment: an index, and the model that texts and relations are asked of; all of one version.
 
 Nothing in a `Served` changes, and every answer is made of one of them, so an answer is wholly of the old index or
-wholly of the new one. Answers are plain dictionaries: HTTP begins in `graphkit.search.service`.
+wholly of the new one. Answers are plain dictionaries: HTTP begins in `graphkit.serve.service`.
 
 Axes: N rows, D dimension, M queries, k matches.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from graphkit.search.index import SearchIndex
 from graphkit.search.relation_names import Ask, is_typed_ask
-from graphkit.search.wire import Refused, plain
+from graphkit.serve.wire import Refused, plain
 from neuralcore.errors import UserError, nearest
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graphkit.search.service_metrics import Metrics
-from graphkit.search.wire import BODY, Refused, refusal
+from graphkit.serve.metrics import Metrics
+from graphkit.serve.wire import BODY, Refused, refusal
 
 PATIENCE = 0.9  # seconds in which something has to come
 RATE = 16_384  # bytes a second at which a body has to come after that

@@ -25,9 +25,9 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from graphkit.search.gate import PATIENCE
-from graphkit.search.service_metrics import Metrics
-from graphkit.search.wire import BODY, encoded
+from graphkit.serve.gate import PATIENCE
+from graphkit.serve.metrics import Metrics
+from graphkit.serve.wire import BODY, encoded
 
 CONNECTIONS = 2_000
 LINGER = 0.5
@@ -163,7 +163,7 @@ def run(app: Starlette, listener: socket.socket, metrics: Metrics, ready: Callab
     """Serve until SIGINT or SIGTERM comes.
 
     Args:
-        app: from `graphkit.search.service`. listener: a bound socket. ready: is called when requests are answered.
+        app: from `graphkit.serve.service`. listener: a bound socket. ready: is called when requests are answered.
     """
     made = server(app, metrics)
     made.ready = ready

@@ -22,9 +22,9 @@ from graphkit.search.folder import KIND
 from graphkit.search.index import SearchIndex
 from graphkit.search.opened import Opened
 from graphkit.search.rows import read_source
-from graphkit.search.served import Served
-from graphkit.search.service_metrics import Metrics
 from graphkit.search.text_encoder import SIFEncoder
+from graphkit.serve.metrics import Metrics
+from graphkit.serve.served import Served
 from neuralcore.errors import UserError
 
 WEIGHT = 1e-4  # SIF's a, see `graphkit.search.text_encoder`

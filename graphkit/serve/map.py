@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.search.served import Served
+from graphkit.serve.served import Served
 
 POINTS = 50_000
 KINDS = 255  # of which a byte can tell

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from graphkit.search.serving import Serving, say
-from graphkit.search.wire import Refused
+from graphkit.serve.serving import Serving, say
+from graphkit.serve.wire import Refused
 from neuralcore.lazy import lazy_import
 
 faiss = lazy_import("faiss", extra="cpu")

@@ -25,8 +25,8 @@ from neuralcore.errors import UserError
 from neuralcore.lazy import installed
 
 if TYPE_CHECKING:
-    from graphkit.search.service_metrics import Metrics
-    from graphkit.search.serving import Serving
+    from graphkit.serve.metrics import Metrics
+    from graphkit.serve.serving import Serving
 
 TOKEN = "GRAPHKIT_TOKEN"  # the variable of the environment; a word of the command line could be read by other users
 WELL_FORMED = re.compile(r"[A-Za-z0-9._~-]{16,200}")
@@ -77,8 +77,8 @@ def serve(arguments: ServeArguments) -> int:
     token = _token(arguments)
     listener = _listener(arguments.host, arguments.port)  # before an index is built for nothing
     with listener:
-        from graphkit.search.service_metrics import Metrics
-        from graphkit.search.serving import Serving
+        from graphkit.serve.metrics import Metrics
+        from graphkit.serve.serving import Serving
 
         metrics = Metrics()
         serving = Serving(
@@ -96,8 +96,8 @@ def serve(arguments: ServeArguments) -> int:
 def _run(
     arguments: ServeArguments, serving: Serving, metrics: Metrics, listener: socket.socket, token: str | None
 ) -> None:
-    from graphkit.search.connections import run
-    from graphkit.search.service import application
+    from graphkit.serve.connections import run
+    from graphkit.serve.service import application
 
     host, port = listener.getsockname()[:2]
     app = application(

@@ -6,10 +6,10 @@
     GET /relations /entities /map /health /metrics /openapi.json /docs / /static
                                                     POST /embed     {"texts": [...]}      POST /reload
 
-A request passes the gate (`graphkit.search.gate`: host, origin, size, token), its fields are read strictly
-(`graphkit.search.wire`), and it takes `serving.now` once: everything in its answer is of that one index, whose
+A request passes the gate (`graphkit.serve.gate`: host, origin, size, token), its fields are read strictly
+(`graphkit.serve.wire`), and it takes `serving.now` once: everything in its answer is of that one index, whose
 version the answer carries, whatever is exchanged meanwhile. Names, FAISS and relations are worked on by a few threads
-(`graphkit.search.workers`), so that the loop that reads and writes sockets never waits.
+(`graphkit.serve.workers`), so that the loop that reads and writes sockets never waits.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from graphkit.search.gate import Gate
-from graphkit.search.map import layout
-from graphkit.search.openapi import page_of, specification
 from graphkit.search.relation_names import Ask
-from graphkit.search.served import Served
-from graphkit.search.service_metrics import Metrics
-from graphkit.search.serving import Serving
-from graphkit.search.wire import (
+from graphkit.serve.gate import Gate
+from graphkit.serve.map import layout
+from graphkit.serve.metrics import Metrics
+from graphkit.serve.openapi import page_of, specification
+from graphkit.serve.served import Served
+from graphkit.serve.serving import Serving
+from graphkit.serve.wire import (
     LISTED,
     TEXT,
     Fields,
@@ -48,7 +48,7 @@ from graphkit.search.wire import (
     of_query,
     refusal,
 )
-from graphkit.search.workers import SECONDS, Workers, watch
+from graphkit.serve.workers import SECONDS, Workers, watch
 from neuralcore.errors import UserError
 
 PAGE = Path(__file__).with_name("page")

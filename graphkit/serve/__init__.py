@@ -1,0 +1,1 @@
+"""Search over HTTP: the service, who may ask it, and its page."""
