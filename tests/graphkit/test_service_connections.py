@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from graphkit import SearchIndex
-from graphkit.search import connections
+from graphkit.serve import connections
 from graphkit.serve.connections import server
 from graphkit.serve.metrics import Metrics
 from graphkit.serve.service import application
