@@ -229,7 +229,7 @@ def specification() -> Schema:
         "/metrics": {"get": _get("Counters and times for Prometheus", STRING, "text/plain")},
         "/openapi.json": {"get": _get("This document", {"type": "object"})},
         "/docs": {"get": _get("This document as a page", STRING, "text/html")},
-        "/": {"get": _get("The page to search with", STRING, "text/html")},
+        "/": {"get": _get("The page to search with; needs no token", STRING, "text/html") | {"security": []}},
     }
     return {
         "openapi": "3.1.0",
