@@ -123,6 +123,8 @@ def report(rows: list[dict[str, str]]) -> None:
 
 
 def main() -> None:
+    from neuralcore.errors import UserError
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("presets", nargs="+", choices=PUBLISHED)
     parser.add_argument("--data", type=Path, default=Path("data"))
@@ -133,7 +135,10 @@ def main() -> None:
     out = FOLDER / "link_prediction.csv"
     for preset in arguments.presets:
         for seed in arguments.seeds:
-            row = train(preset, arguments.data, arguments.runs, seed, arguments.threads)
+            try:
+                row = train(preset, arguments.data, arguments.runs, seed, arguments.threads)
+            except UserError as error:
+                parser.error(str(error))
             print(f"{preset} seed {seed}: MRR {row['mrr']:.4f}, {row['cpu']:.0f} CPU-s", flush=True)
             rows = list(csv.DictReader(open(out, newline="", encoding="utf-8"))) if out.exists() else []
             rows = [old for old in rows if (old["preset"], old["seed"]) != (preset, str(seed))]
