@@ -1,8 +1,10 @@
-"""Arrays in mapped files: read on and on, they need not stay in memory."""
+"""Memory given back to the system: pages of mapped files, which can be read again, and what is free on the heap."""
 
 from __future__ import annotations
 
+import ctypes
 import mmap
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,3 +35,15 @@ def copied_on_write(array: np.ndarray) -> np.ndarray:
         return array
     assert array.filename is not None
     return np.memmap(array.filename, array.dtype, "c", array.offset, array.shape)
+
+
+def give_free_memory_back() -> None:
+    """Have the C library return what is free on its heap, after a stage that used much of it.
+
+    It keeps pieces below 32 MB for later, as many as were in use at once: 60 MB after a list of 50 million edges was
+    checked. Nothing happens where the C library is not GNU's.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

@@ -17,7 +17,7 @@ import numpy as np
 
 from graphkit.embedding.partition import Partition
 from graphkit.graphs.folder import pieces
-from neuralcore.mapped import forget_pages
+from neuralcore.mapped import forget_pages, give_free_memory_back
 
 BLOCK = 1 << 17  # edges in memory at once: with what is made of them, 15 MB
 
@@ -92,6 +92,8 @@ class Buckets:
             if sorted_weights is not None:
                 sorted_weights[start:stop] = sorted_weights[start:stop][mixed]
             forget_pages(sorted_edges)
+        del places
+        give_free_memory_back()
         return cls(sorted_edges, sorted_weights, bounds[::blocks], shards)
 
 

@@ -42,6 +42,7 @@ from neuralcore.checkpoint import CheckpointStore, Shard
 from neuralcore.embedding import blocks
 from neuralcore.errors import UserError
 from neuralcore.kernels.edge_step import Scoring
+from neuralcore.mapped import give_free_memory_back
 from neuralcore.telemetry import Telemetry
 
 
@@ -154,6 +155,7 @@ class EdgeTrainer:
                     telemetry.show(self.epoch * count + before + int(done), metrics)
             self.visit += 1
             if self.visit < len(plan):
+                give_free_memory_back()
                 self._save(plan[self.visit].shards)
                 continue
             self.epoch, self.visit, mean = self.epoch + 1, 0, loss / (2 * max(done, 1))

@@ -28,6 +28,7 @@ from graphkit.graphs.edge_lists import find, numbered, numbered_by_type, read_ta
 from graphkit.graphs.folder import pieces
 from graphkit.graphs.repeats import count_repeats
 from neuralcore.errors import UserError, nearest
+from neuralcore.mapped import give_free_memory_back
 
 if TYPE_CHECKING:
     from graphkit.embedding.embedding import GraphEmbedding
@@ -159,6 +160,7 @@ class Graph:
         self_loops = sum(
             int((some[:, 0] == some[:, 2]).sum()) for rows in splits.values() for _, some in pieces(rows)
         )
+        give_free_memory_back()
         return dataclasses.replace(graph, duplicates=duplicates, self_loops=self_loops)
 
     def _check_sides(self, split: str, rows: np.ndarray) -> None:
