@@ -6,7 +6,9 @@ part to a program leaves the others' numbers as they were. Nothing here touches 
 
 from __future__ import annotations
 
+import contextlib
 import zlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from neuralcore.lazy import lazy_import
@@ -22,6 +24,22 @@ def derived_seed(seed: int, *names: str | int) -> int:
     """A 63-bit seed that is a fixed function of a seed and a path of names (an environment's, an episode's)."""
     keys = [n if isinstance(n, int) else zlib.crc32(n.encode()) for n in names]
     return int(np.random.SeedSequence([seed, *keys]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@contextlib.contextmanager
+def seeded_torch(seed: int, *names: str | int) -> Iterator[None]:
+    """The context in which torch's global CPU generator begins at a seed; afterwards it is as it was.
+
+    For what takes no generator of its own: the first weights of torch.nn's layers, dropout.
+    """
+    import torch
+
+    state = torch.get_rng_state()
+    torch.default_generator.manual_seed(derived_seed(seed, *names))  # not torch.manual_seed, which seeds GPUs too
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
 
 
 class Generators:
