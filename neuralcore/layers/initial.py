@@ -40,3 +40,16 @@ def orthogonal(layer: nn.Linear | nn.Conv2d, generator: torch.Generator | None =
 def set_initial(layer: nn.Linear | nn.Conv2d, how: InitialWeights, generator: torch.Generator | None = None) -> None:
     """The first weights of a hidden layer, by name."""
     {"fan_in": fan_in_uniform, "orthogonal": orthogonal}[how](layer, generator)
+
+
+def he_normal(network: nn.Module) -> None:
+    """Kernels of all convolutions in a network normal with variance 2 / fan-out, biases 0 (He et al. 2015, eq. 14).
+
+    Fan-out is what one input reaches: kernel x output channels of its group. From torch's global generator.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            reached = layer.weight[0, 0].numel() * layer.out_channels / layer.groups
+            nn.init.normal_(layer.weight, std=(2.0 / reached) ** 0.5)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -13,8 +13,9 @@ from neuralcore.layers.fourier import FourierBasis
 from neuralcore.layers.initial import InitialWeights
 from neuralcore.layers.mlp import MLP
 from neuralcore.layers.residual import ImpalaTrunk
+from neuralcore.layers.resnet import ResNetTrunk
 
-TRUNKS = ("mlp", "nature", "impala", "fourier")
+TRUNKS = ("mlp", "nature", "impala", "resnet", "fourier")
 
 
 def trunk_for(shape: tuple[int, ...]) -> str:
@@ -35,22 +36,24 @@ def make_trunk(
     high: float = 255.0,
     initial: InitialWeights = "fan_in",
     generator: torch.Generator | None = None,
-) -> MLP | NatureTrunk | ImpalaTrunk | FourierBasis:
+) -> MLP | NatureTrunk | ImpalaTrunk | ResNetTrunk | FourierBasis:
     """The named trunk for observations of `shape`; `hidden` are the widths of its fully connected layers.
 
-    The Nature trunk takes exactly one width (512 in the paper), the MLP and IMPALA's (256 in the paper) any
-    number of them; the Fourier basis one, its number of features. `high` is the largest number in an image.
+    The Nature trunk takes exactly one width (512 in the paper), the MLP, IMPALA's (256 in the paper) and the residual
+    network's any number of them; the Fourier basis one, its number of features. `high` is the largest number in an
+    image.
     """
     if name == "mlp":
         return MLP(math.prod(shape), hidden, initial=initial, generator=generator)
     if name == "fourier" and len(hidden) == 1:
         return FourierBasis(math.prod(shape), hidden[0])
-    if name in ("nature", "impala"):
+    if name in ("nature", "impala", "resnet"):
         if len(shape) != 3:
             raise UserError(f"network {name!r} needs image observations (C, H, W), got shape {shape}: use 'mlp'")
         image = shape[0], shape[1], shape[2]
-        if name == "impala":
-            return ImpalaTrunk(image, hidden, high=high, initial=initial, generator=generator)
+        if name in ("impala", "resnet"):
+            kind = ImpalaTrunk if name == "impala" else ResNetTrunk
+            return kind(image, hidden, high=high, initial=initial, generator=generator)
         if len(hidden) != 1:
             raise UserError(f"network 'nature' has one hidden layer (512 in the paper), got {list(hidden)}")
         return NatureTrunk(image, hidden[0], high=high, initial=initial, generator=generator)

@@ -19,25 +19,59 @@ if TYPE_CHECKING:
 
 MODELS = {
     "quick_net": "neuralcore.vision.quick_net:QuickNet",
+    "resnet": "neuralcore.vision.resnet:ResNet",
 }
 
 
-def make_model(name: str, classes: int, channels: int, size: int, settings: Mapping[str, Any]) -> nn.Module:
-    """The named network for images (channels, size, size), with first weights from torch's global generator.
+def model_class(name: str) -> Any:
+    """The class of a family.
 
     Raises:
-        UserError: no such network or setting (with the nearest known one), or images that do not suit it.
+        UserError: there is no such family.
     """
     if name not in MODELS:
         raise UserError(f"unknown model {name!r}: {nearest(name, MODELS)}")
-    module, kind = MODELS[name].split(":")
-    cls = getattr(importlib.import_module(module), kind)
-    known = [p for p in inspect.signature(cls).parameters if p not in ("classes", "channels", "size")]
-    for key in settings:
+    module, of = MODELS[name].split(":")
+    return getattr(importlib.import_module(module), of)
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    """Name -> default of what a family can be told besides classes, channels and size."""
+    parameters = inspect.signature(model_class(name)).parameters.values()
+    return {p.name: p.default for p in parameters if p.name not in ("classes", "channels", "size")}
+
+
+def make_model(
+    name: str, classes: int, channels: int = 3, size: int = 224, settings: Mapping[str, Any] | None = None
+) -> nn.Module:
+    """The network of a family for images of `channels` x `size` x `size` and so many classes, its weights drawn.
+
+    They come from torch's global generator: make it under `neuralcore.seeding.seeded_torch`.
+
+    Args:
+        settings: of the family, as a file's table [settings] has them; lists stand for tuples.
+
+    Raises:
+        UserError: no such family or setting, or one of another kind or out of range.
+    """
+    kind, known = model_class(name), settings_of(name)
+    given: dict[str, Any] = {}
+    for key, value in (settings or {}).items():
         if key not in known:
-            raise UserError(f"model {name!r} has no setting {key!r}: {nearest(key, known)}")
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+            raise UserError(f"settings: {name} has no {key!r}: {nearest(key, known)}")
+        given[key] = _as_default(f"settings: {name}: {key}", value, known[key])
     try:
-        return cls(classes, channels=channels, size=size, **values)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"model {name!r}: {error}") from None
+        return kind(classes, channels=channels, size=size, **given)
+    except ValueError as error:
+        raise UserError(f"model {name}: {error}") from None
+
+
+def _as_default(where: str, value: Any, default: Any) -> Any:
+    """A value of the default's kind; a default of None takes anything, which the model judges."""
+    if isinstance(value, list):
+        value = tuple(value)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if default is not None and type(value) is not type(default):
+        raise UserError(f"{where} = {value!r} is no {type(default).__name__}, as the default {default!r} is")
+    return value

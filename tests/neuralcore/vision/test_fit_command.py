@@ -94,7 +94,7 @@ def test_a_fitted_model_is_begun_with(file: Path, capsys: pytest.CaptureFixture)
     ("change", "words", "message"),
     [
         (("quick_net", "quick_nett"), [], "did you mean 'quick_net'"),
-        (("widths", "width"), [], "no setting 'width': did you mean 'widths'"),
+        (("widths", "width"), [], "quick_net has no 'width': did you mean 'widths'"),
         (("[8, 8, 8]", "[8, 8, 8, 8, 8]"), [], "needs images of 97 pixels or more, got 32"),
         (("epochs = 2", "epochs = 0"), [], "epochs must be 1 or more"),
         (("epochs = 2", "epoch = 2"), [], "tiny.toml:17: unknown key 'epoch': did you mean 'epochs'"),
