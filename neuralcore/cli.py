@@ -8,6 +8,9 @@ from neuralcore.command_line import Command, run
 
 COMMANDS = {
     "fit": Command("neuralcore.fitting.command", "FitArguments", "fit", "Fit a network to data"),
+    "encode": Command(
+        "neuralcore.vision.encode_command", "EncodeArguments", "encode", "Make named vectors of pictures"
+    ),
 }
 
 
