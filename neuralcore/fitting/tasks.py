@@ -8,7 +8,10 @@ from typing import Any
 from neuralcore.errors import UserError, nearest
 
 TASKS = {
+    "autoencode": "neuralcore.generative.autoencoder_config:AutoencoderConfig",
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
+    "gan": "neuralcore.generative.gan_config:GANConfig",
+    "vae": "neuralcore.generative.vae_config:VAEConfig",
 }
 
 
