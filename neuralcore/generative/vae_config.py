@@ -24,8 +24,9 @@ class VAEConfig(ImageTaskConfig):
     decoder: Literal["bernoulli", "gaussian"] = "bernoulli"
     """what a pixel is, given its code: a share of white by its cross entropy, or Gaussian with one learned width for
     all, which bounds the bits of an image"""
-    beta: float = 1.0 """weight of the divergence between codes and the standard Gaussian; above 1, codes say less
-    (Higgins et al. 2017)"""
+    beta: float = 1.0
+    """weight of the divergence between codes and the standard Gaussian; above 1, codes say less (Higgins et
+    al. 2017)"""
 
     def positive(self) -> tuple[str, ...]:
         """See `ImageTaskConfig`."""
