@@ -11,6 +11,8 @@ TASKS = {
     "autoencode": "neuralcore.generative.autoencoder_config:AutoencoderConfig",
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
     "gan": "neuralcore.generative.gan_config:GANConfig",
+    "maml": "neuralcore.pretraining.episodes_config:MAMLConfig",
+    "prototypical": "neuralcore.pretraining.episodes_config:PrototypicalConfig",
     "vae": "neuralcore.generative.vae_config:VAEConfig",
 }
 
