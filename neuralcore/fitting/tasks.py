@@ -12,6 +12,7 @@ TASKS = {
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
     "gan": "neuralcore.generative.gan_config:GANConfig",
     "maml": "neuralcore.pretraining.episodes_config:MAMLConfig",
+    "pixelcnn": "neuralcore.generative.pixelcnn_config:PixelCNNConfig",
     "prototypical": "neuralcore.pretraining.episodes_config:PrototypicalConfig",
     "vae": "neuralcore.generative.vae_config:VAEConfig",
 }

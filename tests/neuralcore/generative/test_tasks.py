@@ -174,6 +174,7 @@ batch_size = 16
 optimiser = "adam"
 """
 TASKS = {
+    "pixelcnn": ("width = 3\nlayers = 1\nlevels = 2", ("samples", "completions"), "bits_per_dimension"),
     "autoencode": ("width = 4\nlatent = 4", ("reconstructions", "interpolation"), "loss"),
     "vae": ("width = 4\nlatent = 4", ("samples", "reconstructions", "interpolation"), "loss"),
     "gan": ("width = 4\nlatent = 4", ("samples", "interpolation"), "critic_accuracy"),
