@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from neuralcore.data.images import Images
 from neuralcore.fitting import FitConfig
 from neuralcore.fitting.loop import Fit, evaluate
 from neuralcore.generative.masked import Above, Row, channel_of
@@ -99,3 +102,11 @@ def test_it_fits_images() -> None:
     assert before == pytest.approx(2.0, abs=0.3)  # of four levels
     Fit(task, fit).run()
     assert evaluate(task, "test", torch.device("cpu"), fit)["bits_per_dimension"] < 0.5 * before
+
+
+def test_pictures_of_each_class_and_of_lower_halves(few: Images, tmp_path: Path) -> None:
+    task = PixelCNNConfig("few", valid=0.0, levels=4, width=4, layers=1).build(0)
+    with torch.no_grad():
+        task.draw(tmp_path)
+    for name in ("samples", "completions"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 1_000
