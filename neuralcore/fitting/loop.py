@@ -32,7 +32,7 @@ from neuralcore.fitting.averaging import (
     swapped,
 )
 from neuralcore.fitting.config import FitConfig
-from neuralcore.fitting.optimisers import freeze, make_optimiser, rate_at, set_rate, train_mode
+from neuralcore.fitting.optimisers import freeze, make_optimiser, rate_at, restore, set_rate, train_mode
 from neuralcore.fitting.plain import put_together, taken_apart
 from neuralcore.fitting.task import Task
 from neuralcore.seeding import derived_seed, seeded_torch
@@ -270,7 +270,7 @@ class Fit:
             first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
             raise UserError(f"{self.folder}: its model is another one ({first}): choose another --run") from None
         for optimiser, plain in zip(self.optimisers, state["optimisers"]):
-            optimiser.load_state_dict(put_together(plain, shards["optimisers"]))
+            restore(optimiser, put_together(plain, shards["optimisers"]))
         if self._average is not None:
             self._average.state = as_state(shards["average"], self.device)
         if self._snapshots is not None:

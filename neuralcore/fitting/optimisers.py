@@ -72,6 +72,18 @@ def rate_at(epoch: float, config: FitConfig) -> float:
     return rate * schedules.warm_up(epoch, c.warmup) if c.warmup else rate
 
 
+def restore(optimiser: torch.optim.Optimizer, state: dict) -> None:
+    """Take a state dictionary, each tensor of which then lies in memory as its weights do.
+
+    Torch's fused steps take both by their order in memory, and channels-last weights have another than files.
+    """
+    optimiser.load_state_dict(state)
+    for parameter, entry in optimiser.state.items():
+        for name, value in entry.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                entry[name] = torch.empty_like(parameter).copy_(value)
+
+
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """The learning rate of the next step, each group's by its factor."""
     for group in optimiser.param_groups:
@@ -84,11 +96,12 @@ def freeze(model: nn.Module, beginnings: Iterable[str]) -> None:
     Raises:
         UserError: no weight's name begins so.
     """
-    names = [name for name, _ in model.named_parameters()]
+    named = list(model.named_parameters(remove_duplicate=False))  # shared weights have several names
+    names = [name for name, _ in named]
     for beginning in beginnings:
         if not any(name.startswith(beginning) for name in names):
             raise UserError(f"freeze: no weights begin with {beginning!r}: {nearest(beginning, names)}")
-    for name, parameter in model.named_parameters():
+    for name, parameter in named:
         if any(name.startswith(beginning) for beginning in beginnings):
             parameter.requires_grad_(False)
 

@@ -7,11 +7,14 @@ that a step depends on the seed and its number alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import nn
+
+from neuralcore.fitting.config import FitConfig
 
 Figures = Mapping[str, "float | torch.Tensor"]
 Loss = Callable[[Any, torch.Generator], "tuple[torch.Tensor, Figures]"]
@@ -39,11 +42,13 @@ class Task(Protocol):
         model: all weights and buffers: what is saved, moved to a device and averaged.
         score: the figure of `evaluate` that early stopping and the best weights go by.
         lower: whether less of it is better.
+        description: plain values with which the config's `rebuild` makes the model again.
     """
 
     model: nn.Module
     score: str
     lower: bool
+    description: dict[str, Any]
 
     def order(self, generator: np.random.Generator) -> np.ndarray:
         """(N,) int64: the rows of an epoch's training examples, in their order."""
@@ -62,6 +67,33 @@ class Task(Protocol):
 
         The model is in evaluation mode, on the device it was fitted on; no gradients are kept.
         """
+        ...
+
+    def draw(self, folder: Path) -> None:
+        """Pictures of what it does in the end, into the run's folder; called without gradients, as `evaluate` is."""
+        ...
+
+
+class TaskConfig(Protocol):
+    """A frozen dataclass, in a file without torch, that says what a task is; its fields are flags and keys.
+
+    Attributes:
+        data: where the examples are. fit: how the loop goes.
+    """
+
+    data: str
+    fit: FitConfig
+
+    def build(self, seed: int) -> Task:
+        """The task, its data read and its model with first weights.
+
+        Raises:
+            UserError: the data cannot be read, or do not suit the model.
+        """
+        ...
+
+    def rebuild(self, description: dict[str, Any]) -> nn.Module:
+        """The model of a task of this config, with any weights."""
         ...
 
 

@@ -1,6 +1,8 @@
-"""Networks that tell what an image shows, one family a file; each is made by its name.
+"""Networks for images, one family a file, and the task of telling what an image shows.
 
-A network has a `trunk`, images -> feature maps, and a `head`, those -> logits.
+A network of `MODELS` is `Class(classes, *, channels, size, …)` with a `trunk`, normalised images (B, channels, size,
+size) -> feature maps, and a `head`, those -> logits (B, classes). `begin(images)`, where it has one, is called with
+some normalised training images before the first step.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ MODELS = {
     "mobilenet_v3": "neuralcore.vision.mobilenet_v3:MobileNetV3",
     "shufflenet": "neuralcore.vision.shufflenet:ShuffleNet",
     "xception": "neuralcore.vision.xception:Xception",
+    "quick_net": "neuralcore.vision.quick_net:QuickNet",
     "nature": "neuralcore.vision.playing:Nature",
     "impala": "neuralcore.vision.playing:Impala",
 }

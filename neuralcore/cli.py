@@ -1,0 +1,23 @@
+"""The `neuralcore` command line: which command lives where. `neuralcore.command_line` carries it out."""
+
+from __future__ import annotations
+
+import sys
+
+from neuralcore.command_line import Command, run
+
+COMMANDS = {
+    "fit": Command("neuralcore.fitting.command", "FitArguments", "fit", "Fit a network to data"),
+    "encode": Command(
+        "neuralcore.vision.encode_command", "EncodeArguments", "encode", "Make named vectors of pictures"
+    ),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run `neuralcore <command> …` and return its exit code; `arguments` are the words after the program's name."""
+    return run("neuralcore", "Networks for images and sequences, fitted by one loop.", COMMANDS, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+"""The tasks that a file can name: `task = "classify"`. Each config is loaded when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from neuralcore.errors import UserError, nearest
+
+TASKS = {
+    "classify": "neuralcore.vision.classification_config:ClassifyConfig",
+}
+
+
+def config_class(task: str) -> Any:
+    """The config of a task, a frozen dataclass (`neuralcore.fitting.task.TaskConfig`).
+
+    Raises:
+        UserError: there is no such task.
+    """
+    if task not in TASKS:
+        raise UserError(f"unknown task {task!r}: {nearest(task, TASKS)}")
+    module, name = TASKS[task].split(":")
+    return getattr(importlib.import_module(module), name)
