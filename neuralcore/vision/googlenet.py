@@ -22,7 +22,6 @@ MODULES = {
 }
 POOLED = ("3b", "4e")  # a max pooling follows
 AUXILIARY = ("4a", "4d")  # modules that further heads look at
-AUXILIARY_WEIGHT = 0.3  # of each one's loss in training
 
 
 class GoogLeNet(nn.Module):
@@ -106,7 +105,7 @@ class GoogLeNet(nn.Module):
         return self.head(self.trunk(images))
 
     def with_auxiliary(self, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Logits (B, K), and those of the auxiliary heads, whose losses count `AUXILIARY_WEIGHT` in training."""
+        """Logits (B, K), and those of the auxiliary heads, whose losses count 0.3 each in training."""
         return through(self.trunk, self.head, self.auxiliaries, images)
 
 

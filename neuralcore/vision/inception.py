@@ -85,7 +85,7 @@ class Inception(nn.Module):
         return self.head(self.trunk(images))
 
     def with_auxiliary(self, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Logits (B, K), and those of the auxiliary head, whose loss counts 0.3 (GoogLeNet's) in training."""
+        """Logits (B, K), and those of the auxiliary head, whose loss counts 0.3 in training, as GoogLeNet's."""
         return through(self.trunk, self.head, self.auxiliaries, images)
 
 
