@@ -29,6 +29,8 @@ class FitConfig:
     """of every step, before the schedule"""
     momentum: float = 0.9
     """of momentum, nesterov and rmsprop"""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """decay of adam's and adamw's means of gradients and of their squares"""
     weight_decay: float = 0.0
     """of matrices and kernels, not of biases and gains; a part of the gradient (L2), but with adamw beside it"""
     schedule: Schedule = "constant"
@@ -80,6 +82,8 @@ class FitConfig:
         for name in ("momentum", "average_decay"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} must be from 0 to below 1, got {getattr(self, name)}")
+        if not all(0.0 <= beta < 1.0 for beta in self.betas):
+            raise ValueError(f"betas must be from 0 to below 1, got {self.betas}")
         if self.clip is not None and not self.clip > 0.0:
             raise ValueError(f"clip must be above 0, or None, got {self.clip}")
         if self.patience is not None and self.patience < 1:

@@ -45,7 +45,7 @@ def make_optimiser(parameters: Mapping[str, nn.Parameter], config: FitConfig) ->
         return torch.optim.RMSprop(listed, rate, momentum=config.momentum)
     if name in ("adam", "adamw"):
         kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
-        return kind(listed, rate, fused=True)
+        return kind(listed, rate, config.betas, fused=True)
     momentum = 0.0 if name == "sgd" else config.momentum
     return torch.optim.SGD(listed, rate, momentum, nesterov=name == "nesterov", fused=True)
 
