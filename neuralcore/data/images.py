@@ -69,12 +69,15 @@ class Images:
 
     def mean_and_std(self) -> tuple[list[float], list[float]]:
         """Of each channel, as shares of 255."""
-        counts = np.stack(
-            [np.bincount(self.images[:, c].ravel(), minlength=256) for c in range(self.images.shape[1])]
-        )
-        shares, values = counts / counts.sum(1, keepdims=True), np.arange(256) / 255.0
-        mean = shares @ values
-        return mean.tolist(), np.sqrt(shares @ values**2 - mean**2).tolist()
+        return mean_and_std(self.images)
+
+
+def mean_and_std(images: np.ndarray) -> tuple[list[float], list[float]]:
+    """Of each channel of images (N, C, H, W) uint8, as shares of 255."""
+    counts = np.stack([np.bincount(images[:, c].ravel(), minlength=256) for c in range(images.shape[1])])
+    shares, values = counts / counts.sum(1, keepdims=True), np.arange(256) / 255.0
+    mean = shares @ values
+    return mean.tolist(), np.sqrt(shares @ values**2 - mean**2).tolist()
 
 
 def read_images(path: str) -> dict[str, Images]:

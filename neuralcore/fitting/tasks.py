@@ -14,6 +14,7 @@ TASKS = {
     "maml": "neuralcore.pretraining.episodes_config:MAMLConfig",
     "pixelcnn": "neuralcore.generative.pixelcnn_config:PixelCNNConfig",
     "prototypical": "neuralcore.pretraining.episodes_config:PrototypicalConfig",
+    "segment": "neuralcore.segmentation.segmenting_config:SegmentConfig",
     "vae": "neuralcore.generative.vae_config:VAEConfig",
 }
 
