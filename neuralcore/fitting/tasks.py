@@ -10,10 +10,14 @@ from neuralcore.errors import UserError, nearest
 TASKS = {
     "autoencode": "neuralcore.generative.autoencoder_config:AutoencoderConfig",
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
+    "contrast": "neuralcore.pretraining.trunk_config:ContrastConfig",
+    "embed": "neuralcore.pretraining.trunk_config:EmbedConfig",
+    "fixmatch": "neuralcore.pretraining.trunk_config:FixMatchConfig",
     "gan": "neuralcore.generative.gan_config:GANConfig",
     "maml": "neuralcore.pretraining.episodes_config:MAMLConfig",
     "pixelcnn": "neuralcore.generative.pixelcnn_config:PixelCNNConfig",
     "prototypical": "neuralcore.pretraining.episodes_config:PrototypicalConfig",
+    "rotate": "neuralcore.pretraining.trunk_config:RotateConfig",
     "segment": "neuralcore.segmentation.segmenting_config:SegmentConfig",
     "vae": "neuralcore.generative.vae_config:VAEConfig",
 }
