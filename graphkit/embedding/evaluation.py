@@ -24,7 +24,7 @@ TAILS, HEADS = 0, 1  # which side of the edges is asked for
 Scorer = Callable[[np.ndarray, np.ndarray, int], torch.Tensor]
 
 CHUNK_BYTES = 64 * 2**20  # of scores at once: a chunk of B queries is a (B, N) matrix
-LEAST = 32  # queries at once, however many entities: all vectors are read for each chunk, which is what fewer wait for
+LEAST = 32  # queries at once, however many entities: for each chunk all vectors are read
 
 
 class Ranks(NamedTuple):
