@@ -41,21 +41,25 @@ class Boxes(NamedTuple):
 
     Attributes:
         boxes: (M, 4) float32. kinds: (M,) int64. scores: (M,) float32 of found ones.
-        difficult: (M,) bool of those that are there.
+        difficult: (M,) bool of those that are there. masks: (M, H, W) bool, where they are judged.
     """
 
     boxes: np.ndarray
     kinds: np.ndarray
     scores: np.ndarray | None = None
     difficult: np.ndarray | None = None
+    masks: np.ndarray | None = None
 
 
-def judged(found: Sequence[Boxes], there: Sequence[Boxes], kind: int, threshold: float, free: bool) -> Judged:
+def judged(
+    found: Sequence[Boxes], there: Sequence[Boxes], kind: int, threshold: float, free: bool, by_masks: bool = False
+) -> Judged:
     """Which of the boxes that are told to be of a class are right.
 
     Args:
         found, there: of each image. kind: the class. threshold: IoU.
         free: whether a box looks for the best object that is still free (COCO), or is wrong if the best is not (VOC).
+        by_masks: whether IoU is of masks, not of boxes.
     """
     scores, right, image, objects = [], [], [], np.zeros(len(there), np.int64)
     for number, (boxes, truth) in enumerate(zip(found, there, strict=True)):
@@ -64,7 +68,7 @@ def judged(found: Sequence[Boxes], there: Sequence[Boxes], kind: int, threshold:
         objects[number] = (~hard).sum()
         assert boxes.scores is not None
         order = np.argsort(-boxes.scores[mine], kind="stable")
-        shares = box_iou(np.ascontiguousarray(boxes.boxes[mine][order]), np.ascontiguousarray(truth.boxes[own]))
+        shares = _shares(boxes, truth, np.flatnonzero(mine)[order], np.flatnonzero(own), by_masks)
         taken = np.zeros(own.sum(), bool)
         for score, share in zip(boxes.scores[mine][order], shares, strict=True):
             hit = _object_of(share, taken, hard, threshold, free)
@@ -78,6 +82,18 @@ def judged(found: Sequence[Boxes], there: Sequence[Boxes], kind: int, threshold:
             image.append(number)
     order = np.argsort(-np.array(scores, np.float64), kind="stable")
     return Judged(np.array(right, bool)[order], np.array(image, np.int64)[order], objects)
+
+
+def _shares(found: Boxes, there: Boxes, mine: np.ndarray, own: np.ndarray, by_masks: bool) -> np.ndarray:
+    """(D, M) IoU of some found boxes, or masks, and some that are there."""
+    if not by_masks:
+        return box_iou(np.ascontiguousarray(found.boxes[mine]), np.ascontiguousarray(there.boxes[own]))
+    assert found.masks is not None
+    assert there.masks is not None
+    a = found.masks[mine].reshape(len(mine), np.prod(found.masks.shape[1:])).astype(np.float32)
+    b = there.masks[own].reshape(len(own), np.prod(there.masks.shape[1:])).astype(np.float32)
+    common = a @ b.T
+    return common / np.maximum(a.sum(1)[:, None] + b.sum(1) - common, 1.0)
 
 
 def _object_of(share: np.ndarray, taken: np.ndarray, hard: np.ndarray, threshold: float, free: bool) -> int:
@@ -124,7 +140,7 @@ def interval(of_classes: Sequence[Judged], seed: int = 0) -> tuple[float, float]
 
 
 def detection(found: Sequence[Boxes], there: Sequence[Boxes], names: Sequence[str]) -> dict[str, float]:
-    """ "map_50", VOC's, with its 95 % interval, "map", COCO's, and "ap_50" of each class.
+    """ "map_50", VOC's, with its 95 % interval, "map", COCO's, "ap_50" of each class; "mask_map_50" where masks are.
 
     Classes of which there is no object are left out of the means.
     """
@@ -139,12 +155,10 @@ def detection(found: Sequence[Boxes], there: Sequence[Boxes], names: Sequence[st
     if not some:
         return {}
     low, high = interval(some)
-    figures = {
-        "map_50": _mean(each),
-        "map_50_low": low,
-        "map_50_high": high,
-        "map": _mean(strict),
-    }
+    figures = {"map_50": _mean(each), "map_50_low": low, "map_50_high": high, "map": _mean(strict)}
+    if all(one.masks is not None for one in (*found, *there)):
+        masks = [judged(found, there, kind, 0.5, free=False, by_masks=True) for kind in range(len(names))]
+        figures["mask_map_50"] = _mean([average_precision(one.right, int(one.objects.sum())) for one in masks])
     return figures | {f"ap_50_{name}": value for name, value in zip(names, each, strict=True)}
 
 

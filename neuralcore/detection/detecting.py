@@ -5,6 +5,7 @@ Axes: N images of C x H x W, B of them in a batch, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from neuralcore.detection import MODELS
 from neuralcore.detection.augmentation import flipped, recoloured, scaled
 from neuralcore.detection.average_precision import Boxes, detection
 from neuralcore.detection.detecting_config import DetectConfig
+from neuralcore.detection.masks import pasted
 from neuralcore.detection.objects import Found, Objects
 from neuralcore.detection.pictures import detected_picture
 from neuralcore.errors import UserError
@@ -123,8 +125,12 @@ class Detecting:
         if split not in self.splits:
             return {}
         data = self.splits[split]
-        found = [Boxes(one.boxes.numpy(), one.kinds.numpy(), one.scores.numpy()) for one in self.found(split)]
-        there = [Boxes(b, k, None, d) for b, k, d in zip(data.boxes, data.kinds, data.difficult, strict=True)]
+        found = [as_boxes(one, *data.images.shape[2:]) for one in self.found(split)]
+        masks: Sequence[np.ndarray | None] = data.masks if data.masks is not None else [None] * len(data)
+        there = [
+            Boxes(box, kind, None, hard, mask)
+            for box, kind, hard, mask in zip(data.boxes, data.kinds, data.difficult, masks, strict=True)
+        ]
         return detection(found, there, data.names)
 
     def draw(self, folder: Path) -> None:
@@ -132,6 +138,15 @@ class Detecting:
         split = next((name for name in ("test", "valid") if name in self.splits), "train")
         data, found = self.splits[split], self.found(split)[:6]
         detected_picture(data.images[:6], found, data.boxes[:6], data.names, folder / "detected.png")
+
+
+def as_boxes(found: Found, height: int, width: int) -> Boxes:
+    """What was found in an image of that size, its masks as pixels."""
+    masks = None
+    if found.masks is not None:
+        pixels = [pasted(mask, box, height, width) for mask, box in zip(found.masks, found.boxes, strict=True)]
+        masks = torch.stack(pixels).numpy() if pixels else np.zeros((0, height, width), bool)
+    return Boxes(found.boxes.numpy(), found.kinds.numpy(), found.scores.numpy(), masks=masks)
 
 
 def _as_tensors(data: Boxed, device: torch.device) -> tuple[torch.Tensor, list[Objects]]:

@@ -20,20 +20,29 @@ class FeaturePyramid(nn.Module):
     """The stages of a ResNet, and from the top down the sums of 1x1 convolutions of them, smoothed by 3x3 ones.
 
     Level l has a position for every 4 · 2^l pixels along an axis; for images of up to 128 pixels, whose stem halves
-    nothing, for every 2^l. Levels beyond the last stage are convolutions of stride 2 of the one before (RetinaNet's P6
-    and P7).
+    nothing, for every 2^l. Levels beyond the last stage are every second position of the one before, or convolutions
+    of stride 2 of it, RetinaNet's P6 and P7.
 
     Args:
         channels, size: of the images. depth, widths: of the ResNet, see `neuralcore.vision.resnet`.
         features: channels of every level. first: the finest level, of those of the stages counted from 0.
         levels: how many.
+        convolved: whether those beyond the stages are convolutions.
 
     Attributes:
         strides: pixels of the image for one of each level's.
     """
 
     def __init__(
-        self, channels: int, size: int, depth: int, widths: Sequence[int], features: int, first: int, levels: int
+        self,
+        channels: int,
+        size: int,
+        depth: int,
+        widths: Sequence[int],
+        features: int,
+        first: int,
+        levels: int,
+        convolved: bool = True,
     ):
         super().__init__()
         if not (levels >= 1 and 0 <= first < len(widths)):
@@ -47,10 +56,9 @@ class FeaturePyramid(nn.Module):
         used = whole[first : first + self.inner]
         self.across = nn.ModuleList([nn.Conv2d(width, features, 1) for width in used])
         self.smooth = nn.ModuleList([nn.Conv2d(features, features, 3, padding=1) for _ in used])
-        self.beyond = nn.ModuleList(
-            [nn.Conv2d(features, features, 3, stride=2, padding=1) for _ in range(levels - self.inner)]
-        )
-        for layer in (*self.across, *self.smooth, *self.beyond):
+        beyond = [nn.Conv2d(features, features, 3, stride=2, padding=1) for _ in range(levels - self.inner)]
+        self.beyond = nn.ModuleList(beyond if convolved else [nn.MaxPool2d(1, stride=2) for _ in beyond])
+        for layer in (*self.across, *self.smooth, *(beyond if convolved else ())):
             nn.init.kaiming_uniform_(layer.weight, a=1)
             nn.init.zeros_(layer.bias)
         start = 1 if size <= SMALL else 4
@@ -69,7 +77,7 @@ class FeaturePyramid(nn.Module):
             top = own if top is None else own + F.interpolate(top, own.shape[2:], mode="nearest")
             found.insert(0, smooth(top))
         for number, layer in enumerate(self.beyond):
-            found.append(layer(found[-1] if number == 0 else F.relu(found[-1])))
+            found.append(layer(F.relu(found[-1]) if number and isinstance(layer, nn.Conv2d) else found[-1]))
         return found
 
 

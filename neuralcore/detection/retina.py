@@ -24,7 +24,7 @@ class Retina(nn.Module):
     """One stage: at every position of every level, whether each anchor is an object of a class, and how its box
     differs from the anchor. Two towers of convolutions, the same at all levels.
 
-    The paper's is `Retina(80, depth=50)`: 37,968,692 parameters, levels P3 to P7, nine anchors at each position.
+    The paper's is `Retina(80, depth=50)`: 33,839,924 parameters, levels P3 to P7, nine anchors at each position.
 
     Deviations: batch norms of the trunk learn; the anchors that overlap an object most stand for it, even if by less
     than half; boxes may be fitted by GIoU; the loss is divided by the objects' anchors of the batch, not of an image.
