@@ -9,6 +9,7 @@ from neuralcore.errors import UserError, nearest
 
 TASKS = {
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
+    "detect": "neuralcore.detection.detecting_config:DetectConfig",
     "segment": "neuralcore.segmentation.segmenting_config:SegmentConfig",
 }
 
