@@ -10,6 +10,8 @@ gradient is divided by its own size, so that steps are in units of pixels and su
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -111,7 +113,9 @@ def _size(slope: torch.Tensor) -> torch.Tensor:
     return slope.pow(2).mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
 
 
-def _rolled(images: torch.Tensor, most: int, generator: torch.Generator):  # type: ignore[no-untyped-def]
+def _rolled(
+    images: torch.Tensor, most: int, generator: torch.Generator
+) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
     """Images rolled around by up to `most` pixels along both axes, and the function that rolls back."""
     down, right = torch.randint(-most, most + 1, (2,), generator=generator).tolist()
     return images.roll((down, right), (2, 3)), lambda x: x.roll((-down, -right), (2, 3))

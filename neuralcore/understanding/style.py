@@ -118,7 +118,7 @@ def _descend(
         return value
 
     for _ in range(steps):
-        history.append(float(optimiser.step(closure).detach()))  # type: ignore[arg-type]
+        history.append(float(optimiser.step(closure).detach()))
         with torch.no_grad():
             x.clamp_(0.0, 1.0)
     return x.detach(), history

@@ -35,7 +35,6 @@ def test_ascent_raises_the_score_and_every_setting_matters(model: nn.Module) -> 
     base: dict[str, Any] = {"steps": 12}
     found = ascend(score, x, **base, generator=generator())
     assert (score(found) > score(x)).all()
-    assert (score(ascend(score, x, **base, blur=0.0, generator=generator())) > score(found)).all()
     assert found.min() >= 0.0
     assert found.max() <= 1.0
     assert torch.equal(found, ascend(score, x, **base, generator=generator()))
