@@ -8,6 +8,7 @@ from typing import Any
 from neuralcore.errors import UserError, nearest
 
 TASKS = {
+    "adversarial": "neuralcore.understanding.adversarial_config:AdversarialConfig",
     "autoencode": "neuralcore.generative.autoencoder_config:AutoencoderConfig",
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
     "detect": "neuralcore.detection.detecting_config:DetectConfig",
