@@ -8,9 +8,11 @@ from typing import Any
 from neuralcore.errors import UserError, nearest
 
 TASKS = {
+    "adversarial": "neuralcore.understanding.adversarial_config:AdversarialConfig",
     "autoencode": "neuralcore.generative.autoencoder_config:AutoencoderConfig",
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
     "contrast": "neuralcore.pretraining.trunk_config:ContrastConfig",
+    "detect": "neuralcore.detection.detecting_config:DetectConfig",
     "embed": "neuralcore.pretraining.trunk_config:EmbedConfig",
     "fixmatch": "neuralcore.pretraining.trunk_config:FixMatchConfig",
     "gan": "neuralcore.generative.gan_config:GANConfig",
