@@ -10,6 +10,7 @@ images: no published FID, whose judge is another. What as many training images h
 from __future__ import annotations
 
 import argparse
+import functools
 import shutil
 from pathlib import Path
 
@@ -26,6 +27,14 @@ SHOWN = {
 PICTURES = ("samples", "reconstructions")
 
 
+@functools.cache
+def judge_of(data: Path, runs: Path, threads: int):
+    """The classifier whose features are compared."""
+    from neuralcore.fitting.saved import load_model
+
+    return load_model(of_runs.fitted_run("fashion_judge", data, runs, 0, threads)).model
+
+
 def measured(preset: str, arguments: argparse.Namespace) -> dict[str, str]:
     """The row of a preset."""
     import torch
@@ -36,8 +45,7 @@ def measured(preset: str, arguments: argparse.Namespace) -> dict[str, str]:
 
     a = arguments
     run = of_runs.fitted_run(preset, a.data, a.runs, a.seed, a.threads)
-    judge = load_model(of_runs.fitted_run("fashion_judge", a.data, a.runs, 0, a.threads)).model
-    fitted, test = load_model(run), real_images(a, "test")
+    judge, fitted, test = judge_of(a.data, a.runs, a.threads), load_model(run), real_images(a, "test")
     distance = ""
     if hasattr(fitted.model, "sample"):
         with torch.no_grad():
@@ -69,16 +77,14 @@ def real_images(arguments: argparse.Namespace, split: str):
 
 def floor(arguments: argparse.Namespace) -> dict[str, str]:
     """The row of real images."""
-    from neuralcore.fitting.saved import load_model
+    import torch
+
     from neuralcore.generative.frechet import features, frechet_distance
 
-    run = of_runs.fitted_run("fashion_judge", arguments.data, arguments.runs, 0, arguments.threads)
-    judge = load_model(run).model
+    judge = judge_of(arguments.data, arguments.runs, arguments.threads)
     one, two = (features(judge, real_images(arguments, split)) for split in ("train", "test"))
     row = {"preset": "(training images)", "weights": "", "seed": "", "figures": "", "samples": str(len(one))}
     noise = np.random.default_rng(0).integers(0, 256, (arguments.samples, 1, 28, 28)).astype(np.uint8)
-    import torch
-
     worst = frechet_distance(features(judge, torch.from_numpy(noise)), two)
     return row | {"figures": f"noise has {worst:.0f}", "distance": f"{frechet_distance(one, two):.2f}", "cpu": ""}
 
