@@ -8,6 +8,7 @@ from typing import Any
 from neuralcore.errors import UserError, nearest
 
 TASKS = {
+    "adversarial": "neuralcore.understanding.adversarial_config:AdversarialConfig",
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
     "segment": "neuralcore.segmentation.segmenting_config:SegmentConfig",
 }
