@@ -14,6 +14,12 @@ COMMANDS = {
         "check",
         "Look for what would keep a network from learning",
     ),
+    "explain": Command(
+        "neuralcore.understanding.explain_command",
+        "ExplainArguments",
+        "explain",
+        "Draw what a fitted classifier looks at in pictures",
+    ),
     "encode": Command(
         "neuralcore.vision.encode_command", "EncodeArguments", "encode", "Make named vectors of pictures"
     ),
