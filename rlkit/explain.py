@@ -104,13 +104,18 @@ def frames(
     """The steps and observations that are drawn; fewer where the episode ends before.
 
     Raises:
-        UserError: the episode ends before the first of them.
+        UserError: the episode ends before the first of them, or the agent is of another environment.
     """
     from rlkit.environments import make_env
 
     environment = make_env(env, **env_args)
     numbers, seen = [], []
     try:
+        if environment.observation_space.shape != agent.observation_space.shape:
+            raise UserError(
+                f"{env} gives observations of shape {environment.observation_space.shape}, the agent takes "
+                f"{agent.observation_space.shape}: choose another --env"
+            )
         observation, _ = environment.reset(seed=arguments.seed)
         agent.begin()
         for step in range(arguments.start + (arguments.frames - 1) * arguments.every + 1):
