@@ -14,6 +14,18 @@ COMMANDS = {
         "check",
         "Look for what would keep a network from learning",
     ),
+    "explain": Command(
+        "neuralcore.understanding.explain_command",
+        "ExplainArguments",
+        "explain",
+        "Draw what a fitted classifier looks at in pictures",
+    ),
+    "project": Command(
+        "neuralcore.understanding.project_command",
+        "ProjectArguments",
+        "project",
+        "Draw the features of a classifier's images in a plane",
+    ),
     "encode": Command(
         "neuralcore.vision.encode_command", "EncodeArguments", "encode", "Make named vectors of pictures"
     ),
