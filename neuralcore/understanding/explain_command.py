@@ -68,7 +68,7 @@ def explain(arguments: ExplainArguments) -> int:
     if arguments.of and arguments.of not in names:
         raise UserError(f"--of: no class {arguments.of!r}: {nearest(arguments.of, names)}")
     channels, height, width = fitted.description["shape"]
-    read = [torch.from_numpy(read_picture(path, channels, (height, width))) for path in arguments.pictures]
+    read = [torch.tensor(read_picture(path, channels, (height, width))) for path in arguments.pictures]
     images, model = torch.stack(read).float() / 255.0, fitted.model
     methods: tuple[Method, ...] = ALL if arguments.method == "all" else (arguments.method,)
     maps: dict[str, list[torch.Tensor]] = {}
@@ -80,9 +80,11 @@ def explain(arguments: ExplainArguments) -> int:
             target = names.index(arguments.of) if arguments.of else int(share.argmax())
             titles.append(f"{names[target]} {float(share[target]):.2f}")
             for method in methods:
-                given = {"target": target, "module": arguments.module or None, "seed": arguments.seed}
+                score, module = output_score(model, target), arguments.module or None
                 try:
-                    found = pixel_map(method, model, output_score(model, target), image[None], **given)
+                    found = pixel_map(
+                        method, model, score, image[None], target=target, module=module, seed=arguments.seed
+                    )
                 except UserError:
                     if arguments.method == "all" and method == "grad-cam" and not arguments.module:
                         continue  # a network without feature maps
