@@ -21,12 +21,14 @@ from neuralcore.fitting.averaging import state_of
 from neuralcore.fitting.config import FitConfig
 from neuralcore.fitting.optimisers import make_optimiser, set_rate
 from neuralcore.fitting.task import Figures, Player, Task
+from neuralcore.layers.rectified import ceiling
 from neuralcore.seeding import derived_seed, seeded_torch
 
 EXAMPLES = 20  # that are learned by heart
 GRADIENT_EXAMPLES = 4
+MOST = 100  # weights of a player whose gradients are tried, but for one of each array
 SMALL, TINY = 1e-5, 1e-7  # moves of a weight; the second where the first may have crossed a ReLU's corner
-UNSMOOTHED = 10  # first losses of a range test, which are smoothed by few
+WIDTH = 3.0  # steps, the deviation of the Gaussian that smooths losses over learning rates
 RATIOS = 1e-6, 0.1  # of an update to its weights: below nothing moves, above nothing is kept
 
 
@@ -129,7 +131,7 @@ def gradients(task: Task, *, weights: int = 3, seed: int = 0, device: torch.devi
 
     A weight passes within 1e-3 of the larger of the two, of a thousandth of the layer's largest gradient, or of a
     hundred-thousandth of all layers'; one that does not is tried again with a smaller h, as the first may have
-    crossed the corner of a ReLU.
+    crossed the corner of a ReLU. Of deep networks fewer weights of each array are tried, one of each at least.
     """
     worst, where, tried = 0.0, "", 0
     generator = np.random.default_rng(derived_seed(seed, "weights"))
@@ -138,13 +140,14 @@ def gradients(task: Task, *, weights: int = 3, seed: int = 0, device: torch.devi
         batch = _doubled(some_batch(task, GRADIENT_EXAMPLES, seed, device))
         for player in task.players():
             named = {n: p for n, p in player.parameters.items() if p.requires_grad}
+            each = min(weights, max(MOST // len(named), 1))
             loss, _ = loss_of(player, batch, seed)
             given = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
             slopes = [torch.zeros_like(p) if s is None else s for p, s in zip(named.values(), given)]
             floor = max(1e-5 * max(float(s.abs().max()) for s in slopes), 1e-12)
             for (name, parameter), found in zip(named.items(), slopes):
                 least = max(1e-3 * float(found.abs().max()), floor)
-                for at in generator.choice(parameter.numel(), min(weights, parameter.numel()), replace=False):
+                for at in generator.choice(parameter.numel(), min(each, parameter.numel()), replace=False):
                     index = np.unravel_index(int(at), tuple(parameter.shape))
                     exact, tried = float(found[index]), tried + 1
                     errors = []
@@ -181,8 +184,10 @@ def learning_rates(
 ) -> Verdict:
     """The loss while the learning rate rises in equal ratios from step to step (Smith 2017, section 3.3).
 
-    The rate suggested is that of the steepest fall of the smoothed loss. It passes if the config's rate is below the
-    one at which the loss began to explode.
+    Smoothed by a Gaussian around each step: a running mean lags behind, and would call for rates several times too
+    large. It has fallen where it is below what the first fifth, whose rates change nothing yet, has by chance. The
+    rate suggested is that of the steepest fall. It passes if the config's rate is below the one after the lowest loss
+    at which all is lost again.
 
     Returns:
         Figures "rates" and "losses" (smoothed), each a list, "suggested" and "explodes".
@@ -194,8 +199,8 @@ def learning_rates(
         )
         return Verdict(name, None, why, {})
     rates: list[float] = []
-    losses: list[float] = []
-    mean = 0.0
+    seen: list[float] = []
+    still = max(steps // 5, 2)
     with kept(task):
         task.model.train()
         optimiser = make_optimiser(players[0].parameters, config)
@@ -204,22 +209,25 @@ def learning_rates(
             set_rate(optimiser, rate)
             optimiser.zero_grad()
             loss, _ = loss_of(players[0], some_batch(task, config.batch_size, seed, device, step), seed + step)
+            value = float(loss.detach())
+            if not math.isfinite(value) or (step >= still and value > 4.0 * np.mean(seen[:still])):
+                break
             loss.backward()
             optimiser.step()
-            mean = 0.9 * mean + 0.1 * float(loss.detach())
-            smooth = mean / (1.0 - 0.9 ** (step + 1))
-            if not math.isfinite(smooth) or (losses and smooth > 4.0 * min(losses)):
-                break
             rates.append(rate)
-            losses.append(smooth)
+            seen.append(value)
+    reach = np.arange(len(seen))
+    near = np.exp(-0.5 * ((reach[:, None] - reach) / WIDTH) ** 2)
+    losses = (near @ np.array(seen) / near.sum(1)).tolist()
     figures: dict[str, Any] = {"rates": rates, "losses": losses}
+    begin = float(np.mean(seen[:still])) if seen else math.nan
+    chance = 3.0 * float(np.std(seen[:still])) / math.sqrt(2.0 * math.sqrt(math.pi) * WIDTH) if seen else math.nan
     best = int(np.argmin(losses)) if losses else 0
-    start = min(UNSMOOTHED, max(len(losses) - 1, 0))
-    if best <= start or losses[best] > 0.95 * losses[start]:
+    if best < still or losses[best] > begin - max(chance, 0.02 * abs(begin)):
         return Verdict(name, False, f"the loss fell at no rate from {lowest:g} to {highest:g}", figures)
-    slopes = np.gradient(np.array(losses[: best + 1]))
-    suggested, explodes = rates[start + int(np.argmin(slopes[start:]))], rates[-1]
-    text = f"steepest at {suggested:.1e}, explodes by {explodes:.1e}; the config's is {config.learning_rate:.1e}"
+    suggested = rates[int(np.argmin(np.gradient(losses)[: best + 1]))]
+    explodes = next((rate for rate, loss in zip(rates[best:], losses[best:]) if loss > begin), rates[-1])
+    text = f"steepest at {suggested:.1e}, lost again by {explodes:.1e}; the config's is {config.learning_rate:.1e}"
     figures |= {"suggested": suggested, "explodes": explodes}
     return Verdict(name, config.learning_rate < explodes, text, figures)
 
@@ -300,15 +308,7 @@ class _ReLUs(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = func(*args, **(kwargs or {}))
-        relus = (
-            torch.relu,
-            torch.relu_,
-            torch.Tensor.relu,
-            torch.Tensor.relu_,
-            nn.functional.relu,
-            nn.functional.relu6,
-        )
-        if func in relus and given.ndim > 1:
+        if ceiling(func, args, kwargs or {}) is not None and given.ndim > 1:
             dead = given.transpose(0, 1).flatten(1).eq(0.0).all(1)
             self.shares[self.last] = float(dead.float().mean())
         return given

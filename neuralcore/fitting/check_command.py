@@ -76,6 +76,7 @@ def check(arguments: CheckArguments) -> int:
         if where.picture and found.figures.get("rates"):
             from neuralcore.fitting.pictures import rates_picture
 
+            Path(where.picture).parent.mkdir(parents=True, exist_ok=True)
             figures = found.figures
             suggested = figures.get("suggested")
             rates_picture(figures["rates"], figures["losses"], suggested, fit.learning_rate, Path(where.picture))

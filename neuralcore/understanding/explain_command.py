@@ -36,7 +36,7 @@ class ExplainArguments:
         "cam",
         "grad-cam",
     ] = "all"
-    """how; all: the usual ones, those that need feature maps only where there are some"""
+    """how; all: the usual ones, those that need feature maps or ReLUs only where there are some"""
     of: str = ""
     """name of the class that is asked about; by default the one that a picture is taken for"""
     module: str = ""
@@ -61,6 +61,8 @@ def explain(arguments: ExplainArguments) -> int:
         raise UserError("name a picture after the run")
     if Path(arguments.out).suffix not in (".png", ".pdf", ".svg"):
         raise UserError(f"--out {arguments.out}: name a .png, .pdf or .svg file")
+    if arguments.module and arguments.method not in ("all", "cam", "grad-cam"):
+        raise UserError(f"--module is for cam and grad-cam, not for {arguments.method}: leave it out")
     fitted = load_model(arguments.run)
     names = fitted.description.get("names", [])
     if fitted.task not in ("classify", "adversarial"):
@@ -86,11 +88,12 @@ def explain(arguments: ExplainArguments) -> int:
                         method, model, score, image[None], target=target, module=module, seed=arguments.seed
                     )
                 except UserError:
-                    if arguments.method == "all" and method == "grad-cam" and not arguments.module:
-                        continue  # a network without feature maps
+                    if arguments.method == "all" and method in ("guided", "grad-cam") and not arguments.module:
+                        continue  # a network without ReLUs, or without feature maps
                     raise
                 maps.setdefault(method, []).append(found[0].detach())
     drawn = {name: torch.stack(found).numpy() for name, found in maps.items()}
+    Path(arguments.out).parent.mkdir(parents=True, exist_ok=True)
     maps_picture(images.numpy(), titles, drawn, Path(arguments.out))
     for path, title in zip(arguments.pictures, titles):
         print(f"{path}: {title}")

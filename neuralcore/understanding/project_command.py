@@ -62,6 +62,7 @@ def project(arguments: ProjectArguments) -> int:
     found = principal_components(rows)
     first, second = found.shares
     title = f"{len(rows):,} images by {rows.shape[1]} features: {first:.0%} and {second:.0%} of their variance"
+    out.parent.mkdir(parents=True, exist_ok=True)
     points_picture(found.points, images.labels, images.names, title, out)
     file = io.StringIO()
     np.savetxt(file, rows, fmt="%.6g", delimiter="\t")

@@ -102,6 +102,14 @@ def test_overfitting_finds_labels_that_change() -> None:
     assert check.overfit(Spots(shuffled=True), steps=60, device=CPU).passed is False
 
 
+def test_gradients_of_many_arrays_are_tried_by_fewer_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check.gradients(Spots(), device=CPU).figures["weights"] == 6 * 3
+    monkeypatch.setattr(check, "MOST", 13)
+    assert check.gradients(Spots(), device=CPU).figures["weights"] == 6 * 2
+    monkeypatch.setattr(check, "MOST", 2)
+    assert check.gradients(Spots(), device=CPU).figures["weights"] == 6
+
+
 def test_gradients_find_a_wrong_derivative() -> None:
     class Wrong(torch.autograd.Function):
         @staticmethod
@@ -131,6 +139,7 @@ def test_dead_units_are_found(functional: bool) -> None:
     found = check.dead_units(Spots(bias=-50.0, relu=Function() if functional else None), device=CPU)
     assert found.passed is False
     assert found.figures == {"1": 1.0}
+    assert check.dead_units(Spots(bias=-50.0, relu=nn.ReLU6()), device=CPU).figures == {"1": 1.0}
     assert check.dead_units(Spots(relu=nn.Tanh()), device=CPU).passed is None
 
 
@@ -149,6 +158,29 @@ def test_a_learning_rate_beyond_where_the_loss_explodes() -> None:
     assert small.passed is False
     assert "fell at no rate" in small.text
     assert check.learning_rates(Spots(), replace(CONFIG, optimiser="lbfgs"), device=CPU).passed is None
+
+
+def test_the_suggested_rate_is_where_the_loss_falls_and_no_later() -> None:
+    """One weight w, loss (w - 1)²/2 + 1 by SGD: a step with rate r takes the share r of what is left."""
+
+    class One(Spots):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = nn.Linear(1, 1, bias=False)
+            nn.init.constant_(self.model.weight, 0.0)
+
+        def loss(self, batch: Any, generator: torch.Generator) -> Any:
+            return 0.5 * (self.model.weight[0, 0] - 1.0) ** 2 + 1.0, {}
+
+    steps, ratio = 200, 1e9 ** (1 / 199)
+    found = check.learning_rates(One(), replace(CONFIG, optimiser="sgd"), highest=1e3, steps=steps, device=CPU)
+    left, losses = 1.0, []
+    for step in range(steps):
+        losses.append(0.5 * left**2 + 1.0)
+        left *= 1.0 - 1e-6 * ratio**step
+    steepest = 1e-6 * ratio ** int(np.argmin(np.gradient(losses[: int(np.argmin(losses)) + 1])))
+    assert found.figures["suggested"] == pytest.approx(steepest, rel=2.0 * (ratio - 1.0))
+    assert 2.0 < found.figures["explodes"] < 1e3  # beyond 2 each step makes it worse
 
 
 FILE = """

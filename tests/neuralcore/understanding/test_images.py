@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -64,6 +65,8 @@ def test_a_dream_strengthens_what_a_layer_sees(model: nn.Module) -> None:
         assert not torch.equal(found, deep_dream(model, "2", x, **{"steps": 4, **change}, generator=generator()))
     with pytest.raises(UserError, match="no module 'conv'"):
         deep_dream(model, "conv", x, generator=generator())
+    with pytest.raises(UserError, match="octaves must be 1 or more"):
+        deep_dream(model, "2", x, octaves=0, generator=generator())
 
 
 def test_inversion_comes_near_the_features(model: nn.Module) -> None:
@@ -89,6 +92,23 @@ def test_total_variation_by_hand() -> None:
 def test_a_gram_matrix_is_the_mean_of_products() -> None:
     maps = torch.randn((2, 3, 4, 5), generator=generator())
     torch.testing.assert_close(gram(maps), torch.einsum("bihw,bjhw->bij", maps, maps) / 20)
+
+
+def test_style_goes_on_falling_where_pixels_meet_their_bounds() -> None:
+    """Black and white images under a batch norm: most pixels end at 0 or 1."""
+    with seeded_torch(0):
+        layers = [nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3)]
+        model = nn.Sequential(*layers).eval()
+    noise = torch.rand((1, 1, 16, 16), generator=generator(2))
+    image = torch.rand((1, 1, 16, 16), generator=generator(3)).round()
+    found, history = texture(model, ["0", "3"], image, steps=40, generator=generator())
+    assert all(later <= earlier for earlier, later in itertools.pairwise(history))
+    assert history[-1] < 1e-2 * history[0]
+    assert found.min() >= 0.0
+    assert found.max() <= 1.0
+    _, history = transfer(model, noise, image, content_module="3", style_modules=["0", "3"], steps=40)
+    assert len(history) > 20
+    assert history[-1] < 0.5 * history[0]
 
 
 def test_a_texture_of_another_size_has_the_same_gram_matrices(model: nn.Module) -> None:

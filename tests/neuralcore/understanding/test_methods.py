@@ -85,7 +85,11 @@ def test_the_command(run: Path, capsys: pytest.CaptureFixture) -> None:
     model, config, description = resnet("linear")
     save_model(Path("linear/model"), model, "classify", config, description)
     assert cli.main(["explain", "linear", "0.png"]) == 0
-    assert "grad-cam" not in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "grad-cam" not in out
+    assert "guided" not in out
+    assert cli.main(["explain", "run", "0.png", "--method", "gradient", "--out", "new/folder/a.png"]) == 0
+    assert Path("new/folder/a.png").stat().st_size > 3_000
 
 
 @pytest.mark.parametrize(
@@ -96,6 +100,9 @@ def test_the_command(run: Path, capsys: pytest.CaptureFixture) -> None:
         (["nowhere", "0.png"], "no fitted model"),
         (["run", "0.png", "--out", "a.txt"], "name a .png, .pdf or .svg file"),
         (["run", "0.png", "--method", "grad-cam", "--module", "network.trunck"], "did you mean 'network.trunk'"),
+        (["run", "0.png", "--method", "cam", "--module", "network.head"], "gives numbers of shape"),
+        (["run", "0.png", "--method", "grad-cam", "--module", "network.head"], "gives numbers of shape"),
+        (["run", "0.png", "--method", "guided", "--module", "network.trunk"], "--module is for cam and grad-cam"),
         (["run"], "name a picture"),
     ],
 )
