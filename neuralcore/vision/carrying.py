@@ -1,8 +1,8 @@
 """Weights carried from a classifier's trunk to an agent's, and back.
 
-Nature's, IMPALA's and residual trunks are one code for both, and their weights have the same names. What differs is in
-front: a classifier is shown images normalised by `Normalised`, an agent's trunk does that itself, in `Pixels`. So the
-normalisation is carried with the weights, and both say the same of an image.
+Nature's, IMPALA's and residual trunks are one code for both, and their weights have the same names. What differs is
+in front: a classifier is shown images normalised by `Normalised`, an agent's trunk does that itself, in `Pixels`. So
+the normalisation is carried with the weights, and both say the same of an image.
 """
 
 from __future__ import annotations
