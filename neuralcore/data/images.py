@@ -69,12 +69,15 @@ class Images:
 
     def mean_and_std(self) -> tuple[list[float], list[float]]:
         """Of each channel, as shares of 255."""
-        counts = np.stack(
-            [np.bincount(self.images[:, c].ravel(), minlength=256) for c in range(self.images.shape[1])]
-        )
-        shares, values = counts / counts.sum(1, keepdims=True), np.arange(256) / 255.0
-        mean = shares @ values
-        return mean.tolist(), np.sqrt(shares @ values**2 - mean**2).tolist()
+        return mean_and_std(self.images)
+
+
+def mean_and_std(images: np.ndarray) -> tuple[list[float], list[float]]:
+    """Of each channel of images (N, C, H, W) uint8, as shares of 255."""
+    counts = np.stack([np.bincount(images[:, c].ravel(), minlength=256) for c in range(images.shape[1])])
+    shares, values = counts / counts.sum(1, keepdims=True), np.arange(256) / 255.0
+    mean = shares @ values
+    return mean.tolist(), np.sqrt(shares @ values**2 - mean**2).tolist()
 
 
 def read_images(path: str) -> dict[str, Images]:
@@ -112,12 +115,13 @@ def read_picture(path: str | Path, channels: int, size: tuple[int, int] | None =
     """
     try:
         with open(path, "rb") as file:
-            return _decoded(file, str(path), channels, size)
+            return decoded(file, str(path), channels, size)
     except OSError as error:
         raise UserError(f"{path} is no picture: {error.strerror or error}") from None
 
 
-def _decoded(file: IO[bytes], name: str, channels: int, size: tuple[int, int] | None = None) -> np.ndarray:
+def decoded(file: IO[bytes], name: str, channels: int, size: tuple[int, int] | None = None) -> np.ndarray:
+    """(C, H, W) uint8 of a picture's bytes; `name` is what messages call it. See `read_picture`."""
     try:
         picture = pillow_image.open(file).convert("L" if channels == 1 else "RGB")
     except (OSError, ValueError, SyntaxError) as error:
@@ -185,7 +189,7 @@ def _read_classes(folder: Path, split: str) -> Images:
     entries: list[tuple[str, np.ndarray]] = []  # class, pixels
     where, size = folder / split, None
     for name, data in _files(folder, split):
-        picture = _decoded(io.BytesIO(data), f"{where}/{name}", 3)
+        picture = decoded(io.BytesIO(data), f"{where}/{name}", 3)
         if size is not None and picture.shape != size:
             raise UserError(
                 f"{where}/{name} is {picture.shape[1:]} pixels, others are {size[1:]}: bring all to one size"

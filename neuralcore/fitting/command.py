@@ -84,6 +84,7 @@ def fit(arguments: FitArguments) -> int:
     from neuralcore.fitting.saved import save_model
     from neuralcore.lazy import installed
     from neuralcore.run_folder import RunFolder
+    from neuralcore.telemetry import duration
 
     where, config = arguments.where, arguments.config
     device = choose_device(where.device)  # one that is missing is told before the data are read
@@ -105,11 +106,14 @@ def fit(arguments: FitArguments) -> int:
             print(f"{run}: going on from step {done[-1]:,}")
         found = fit_task(task, config.fit, seed=where.seed, folder=run, device=device, title=name)
         save_model(run / "model", task.model, arguments.task, config, task.description)
-        by = f"{threads} threads" if device.type == "cpu" else str(device)
+        by = f"{threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else str(device)
+        took = f"{duration(found.wall)}, {found.cpu:,.0f} CPU-s"
         card = (
             f"# {name}\n\n{arguments.task}, {count:,} weights; {found.epoch:g} epochs of {found.steps:,} steps, seed "
         )
-        card += f"{where.seed}, {by}{', stopped early' if found.stopped else ''}.\n\n"
+        card += f"{where.seed}, {by}{', stopped early' if found.stopped else ''}; {took}.\n\n"
+        times = {"epochs": found.epoch, "steps": found.step, "wall_seconds": found.wall, "cpu_seconds": found.cpu}
+        _write_json(run / "fit.json", times)
         for split in ("valid", "test"):
             figures = evaluate(task, split, device, config.fit)
             if figures:

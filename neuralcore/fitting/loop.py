@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from neuralcore.checkpoint import CheckpointStore, Shard
-from neuralcore.device import autocast
+from neuralcore.device import autocast, place
 from neuralcore.errors import UserError
 from neuralcore.fitting.averaging import (
     MeanOfSnapshots,
@@ -53,6 +53,7 @@ class Fit:
         step: steps done. steps: of an epoch. total: of all.
         history: a row of figures for each evaluation; "valid_…" are the task's own.
         stopped: whether it ended before the last epoch, for want of improvement.
+        wall, cpu: seconds that `run` took, and those of all threads, of earlier processes too.
     """
 
     def __init__(
@@ -66,8 +67,7 @@ class Fit:
     ):
         self.task, self.config, self.seed, self.folder = task, config, seed, folder
         self.device = device or torch.device("cpu")
-        # Channels-last weights let the CPU's and the tensor cores' convolutions run without transposing.
-        task.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        place(task.model, self.device)
         freeze(task.model, config.freeze)
         self.players = task.players()
         self.optimisers = [make_optimiser(player.parameters, config) for player in self.players]
@@ -85,7 +85,8 @@ class Fit:
         self._best: tuple[int, float, State] | None = None  # the step, its score, the weights
         self._sums: dict[str, torch.Tensor | float] = {}  # of figures, since the last evaluation
         self._summed = 0
-        self._seconds = 0.0  # in the steps, of this process
+        self.wall = self.cpu = 0.0
+        self._clocks = time.monotonic(), time.process_time()  # when they were last added to
         self.store = None if folder is None else CheckpointStore(folder / "checkpoints")
         if self.store is not None:
             checkpoint = self.store.load()
@@ -104,6 +105,7 @@ class Fit:
             UserError: the loss is no longer a number.
         """
         saved = time.monotonic()
+        self._clocks = saved, time.process_time()
         while self.step < self.total and not self.stopped:
             self._take_step()
             if telemetry is not None and self.step % 4 == 0 and telemetry.due():
@@ -120,6 +122,7 @@ class Fit:
                 self._save()
                 saved = time.monotonic()
         self._keep()
+        self._count_time()
         self.task.model.eval()
         return self
 
@@ -231,7 +234,13 @@ class Fit:
             with seeded_torch(self.seed, "again", at), autocast(self.device, self.config.precision):
                 yield self.players[0].loss(batch, generator)
 
+    def _count_time(self) -> None:
+        now = time.monotonic(), time.process_time()
+        self.wall, self.cpu = self.wall + now[0] - self._clocks[0], self.cpu + now[1] - self._clocks[1]
+        self._clocks = now
+
     def _save(self) -> None:
+        self._count_time()
         if self.store is None:
             return
         arrays: dict[str, np.ndarray] = {}
@@ -255,6 +264,7 @@ class Fit:
             "best": None if self._best is None else [self._best[0], self._best[1]],
             "snapshots": 0 if self._snapshots is None else self._snapshots.count,
             "sums": [sums, self._summed],
+            "seconds": [self.wall, self.cpu],
         }
         self.store.save(self.step, finite(state), shards)
 
@@ -280,6 +290,7 @@ class Fit:
             self._best = state["best"][0], state["best"][1], as_state(shards["best"], self.device)
         self.step, self.history, self.stopped = state["step"], state["history"], state["stopped"]
         self._sums, self._summed = dict(state["sums"][0]), state["sums"][1]
+        self.wall, self.cpu = state["seconds"]
 
 
 def fit(

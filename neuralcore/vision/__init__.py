@@ -41,26 +41,31 @@ MODELS = {
 }
 
 
-def model_class(name: str) -> Any:
-    """The class of a family.
+def model_class(name: str, models: Mapping[str, str] = MODELS) -> Any:
+    """The class of a family, of those here or of another table like `MODELS`.
 
     Raises:
         UserError: there is no such family.
     """
-    if name not in MODELS:
-        raise UserError(f"unknown model {name!r}: {nearest(name, MODELS)}")
-    module, of = MODELS[name].split(":")
+    if name not in models:
+        raise UserError(f"unknown model {name!r}: {nearest(name, models)}")
+    module, of = models[name].split(":")
     return getattr(importlib.import_module(module), of)
 
 
-def settings_of(name: str) -> dict[str, Any]:
+def settings_of(name: str, models: Mapping[str, str] = MODELS) -> dict[str, Any]:
     """Name -> default of what a family can be told besides classes, channels and size."""
-    parameters = inspect.signature(model_class(name)).parameters.values()
+    parameters = inspect.signature(model_class(name, models)).parameters.values()
     return {p.name: p.default for p in parameters if p.name not in ("classes", "channels", "size")}
 
 
 def make_model(
-    name: str, classes: int, channels: int = 3, size: int = 224, settings: Mapping[str, Any] | None = None
+    name: str,
+    classes: int,
+    channels: int = 3,
+    size: int = 224,
+    settings: Mapping[str, Any] | None = None,
+    models: Mapping[str, str] = MODELS,
 ) -> nn.Module:
     """The network of a family for images of `channels` x `size` x `size` and so many classes, its weights drawn.
 
@@ -68,11 +73,12 @@ def make_model(
 
     Args:
         settings: of the family, as a file's table [settings] has them; lists stand for tuples.
+        models: the table that has the family.
 
     Raises:
         UserError: no such family or setting, or one of another kind or out of range.
     """
-    kind, known = model_class(name), settings_of(name)
+    kind, known = model_class(name, models), settings_of(name, models)
     given: dict[str, Any] = {}
     for key, value in (settings or {}).items():
         if key not in known:

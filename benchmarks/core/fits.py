@@ -1,0 +1,172 @@
+"""The presets of configs/vision: what each network does on test examples, and what its fit cost.
+
+    python benchmarks/core/fits.py fashion_resnet cifar10_quick --data DATA --threads 2
+
+DATA holds the folders that presets name under `data/` (fashion-mnist, cifar10, …). Each preset is fitted by
+`neuralcore fit`, in a run folder under --runs, and goes on from there when it is called again. CPU-seconds are those
+of the fit, of all threads, with its evaluations on validation examples; wall seconds are those of the same.
+
+    python benchmarks/core/fits.py fashion_lenet … --table families --examples 6000 --epochs 3 --data DATA
+
+fits many families to a part of the examples, for a table of their own. Rows go to docs/results/<table>.csv,
+docs/results/<table>.md has them as a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import platform
+import sys
+from datetime import date
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "results"
+COLUMNS = (
+    "preset",
+    "task",
+    "model",
+    "weights",
+    "seed",
+    "epochs",
+    "threads",
+    "precision",
+    "wall",
+    "cpu",
+    "figures",
+    "date",
+)
+FOLDERS = {"cifar10": "cifar10-jpeg"}  # what a folder of the presets is called where it is the JPEG set
+SHOWN = (
+    "accuracy",
+    "dice",
+    "iou",
+    "map_50",
+    "map",
+    "loss",
+    "bits_per_dimension",
+    "calibration_error",
+    "robust_accuracy",
+)
+
+
+def fit(preset: str, data: Path, runs: Path, seed: int, threads: int, flags: list[str]) -> dict[str, str]:
+    """Fit a preset with some flags, or what is left of it, and read what came out."""
+    from neuralcore import cli
+    from neuralcore.config import find_config, read_toml
+    from neuralcore.fitting.saved import load_model
+
+    settings = read_toml(find_config(f"configs/vision/{preset}.toml"))
+    name = Path(settings["data"]).name
+    where = settings["data"] if settings["data"] == "shapes" else data / name
+    if not Path(where).exists() and name in FOLDERS:
+        where = data / FOLDERS[name]
+    run = runs / f"{preset}_{seed}"
+    words = ["fit", f"configs/vision/{preset}.toml", "--data", str(where), "--run", str(run), "--seed", str(seed)]
+    code = cli.main([*words, "--threads", str(threads), *flags])
+    if code:
+        sys.exit(code)
+    spent = json.loads((run / "fit.json").read_text())
+    fitted = load_model(run)
+    figures = {
+        name: value for name, value in json.loads((run / "test.json").read_text()).items() if value is not None
+    }
+    return {
+        "preset": preset,
+        "task": fitted.task,
+        "model": str(getattr(fitted.config, "model", fitted.task)),
+        "weights": str(sum(p.numel() for p in fitted.model.parameters())),
+        "seed": str(seed),
+        "epochs": f"{spent['epochs']:g}",
+        "threads": str(threads),
+        "precision": fitted.config.fit.precision,
+        "wall": f"{spent['wall_seconds']:.1f}",
+        "cpu": f"{spent['cpu_seconds']:.1f}",
+        "figures": json.dumps(figures),
+        "date": str(date.today()),
+    }
+
+
+def shown(figures: dict[str, float]) -> str:
+    """The figures that matter, an accuracy with its interval."""
+    parts = []
+    for name in SHOWN:
+        if name in figures:
+            text = f"{name.replace('_', ' ')} {figures[name]:.4f}"
+            if f"{name}_low" in figures:
+                text += f" [{figures[f'{name}_low']:.4f}, {figures[f'{name}_high']:.4f}]"
+            parts.append(text)
+    return ", ".join(parts)
+
+
+def report(rows: list[dict[str, str]], table: str, flags: list[str]) -> None:
+    """docs/results/<table>.md: a row for each fit."""
+    import torch
+
+    import neuralcore
+    from neuralcore.checkpoint import write_text
+
+    heads = (
+        "preset",
+        "model",
+        "weights",
+        "seed",
+        "test figures, with 95 % intervals",
+        "epochs",
+        "CPU s",
+        "wall s",
+        "threads",
+    )
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for row in sorted(rows, key=lambda row: (row["task"], row["preset"], int(row["seed"]))):
+        cells = [f"`{row['preset']}`", row["model"], f"{int(row['weights']):,}", row["seed"]]
+        cells += [shown(json.loads(row["figures"])), row["epochs"], f"{float(row['cpu']):,.0f}"]
+        cells += [f"{float(row['wall']):,.0f}", f"{row['threads']}, {row['precision']}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    write_text(
+        FOLDER / f"{table}.md",
+        "# What the core's networks do: the presets of `configs/vision`\n\n"
+        + (f"With `{' '.join(flags)}`, which is not much: what families can do, see their papers. " if flags else "")
+        + "Settings were chosen on validation\nexamples, if at all; figures are of the test examples.\n\n"
+        + "\n".join(lines)
+        + f"\n\n{date.today()}, rlgraphkit {neuralcore.__version__}, torch {torch.__version__}, Python "
+        f"{platform.python_version()}, {os.cpu_count()} cores of a {platform.machine()} machine (AVX512-BF16) that "
+        f"had other work:\ncompare CPU-seconds, not walls. Rows: [{table}.csv]({table}.csv).\n\n"
+        f"`python benchmarks/core/fits.py {' '.join(dict.fromkeys(row['preset'] for row in rows))}"
+        f"{''.join(f' {word}' for word in (['--table', table, *flags] if flags else []))} --data DATA`\n",
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("presets", nargs="+")
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--runs", type=Path, default=Path("runs/core"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--table", default="core")
+    parser.add_argument("--examples", type=int)
+    parser.add_argument("--epochs", type=int)
+    arguments = parser.parse_args()
+    named = {"--examples": arguments.examples, "--epochs": arguments.epochs}
+    flags = [word for name, value in named.items() if value is not None for word in (name, str(value))]
+    if flags and arguments.table == "core":
+        parser.error("what is not fitted as its preset says belongs into another table: --table families")
+    out = FOLDER / f"{arguments.table}.csv"
+    for preset in arguments.presets:
+        for seed in arguments.seeds:
+            row = fit(preset, arguments.data, arguments.runs, seed, arguments.threads, flags)
+            rows = list(csv.DictReader(open(out, newline="", encoding="utf-8"))) if out.exists() else []
+            rows = [old for old in rows if (old["preset"], old["seed"]) != (preset, str(seed))]
+            rows.append(row)
+            with open(out, "w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+            report(rows, arguments.table, flags)
+
+
+if __name__ == "__main__":
+    main()

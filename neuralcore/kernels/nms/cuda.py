@@ -1,0 +1,90 @@
+"""Op `nms` by Triton: which box would hide which, all pairs at once; then one program goes down the order.
+
+That program holds a flag for each box in its registers, and reads a row of the table for each box that is kept.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+
+ROWS, COLUMNS = 16, 64  # of a tile of the table
+MOST = 16_384  # boxes, whose flags a program's registers hold
+
+
+@triton.jit
+def hides_kernel(boxes, groups, hides, threshold, count, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
+    here, there = row < count, column < count
+    left = tl.load(boxes + row * 4, mask=here, other=0.0)
+    top = tl.load(boxes + row * 4 + 1, mask=here, other=0.0)
+    right = tl.load(boxes + row * 4 + 2, mask=here, other=0.0)
+    bottom = tl.load(boxes + row * 4 + 3, mask=here, other=0.0)
+    other_left = tl.load(boxes + column * 4, mask=there, other=0.0)
+    other_top = tl.load(boxes + column * 4 + 1, mask=there, other=0.0)
+    other_right = tl.load(boxes + column * 4 + 2, mask=there, other=0.0)
+    other_bottom = tl.load(boxes + column * 4 + 3, mask=there, other=0.0)
+    wide = tl.minimum(right[:, None], other_right[None, :]) - tl.maximum(left[:, None], other_left[None, :])
+    tall = tl.minimum(bottom[:, None], other_bottom[None, :]) - tl.maximum(top[:, None], other_top[None, :])
+    common = tl.maximum(wide, 0.0) * tl.maximum(tall, 0.0)
+    area = (right - left) * (bottom - top)
+    other_area = (other_right - other_left) * (other_bottom - other_top)
+    union = area[:, None] + other_area[None, :] - common
+    share = tl.where(union > 0.0, common / tl.where(union > 0.0, union, 1.0), 0.0)
+    group = tl.load(groups + row, mask=here, other=0)
+    other_group = tl.load(groups + column, mask=there, other=0)
+    hidden = (share > tl.load(threshold)) & (group[:, None] == other_group[None, :])
+    at = row[:, None].to(tl.int64) * count + column[None, :]
+    tl.store(hides + at, hidden.to(tl.int8), mask=here[:, None] & there[None, :])
+
+
+@triton.jit
+def kept_kernel(hides, kept, count, BLOCK: tl.constexpr):
+    lane = tl.arange(0, BLOCK)
+    alive = (lane < count).to(tl.int32)
+    row = hides
+    for i in range(count):
+        if tl.sum(tl.where(lane == i, alive, 0), axis=0) > 0:
+            hidden = tl.load(row + lane, mask=(lane > i) & (lane < count), other=0)
+            alive = tl.where(hidden != 0, 0, alive)
+        row += count
+    tl.store(kept + lane, alive.to(tl.int8), mask=lane < count)
+
+
+def nms(boxes: torch.Tensor, scores: torch.Tensor, groups: torch.Tensor, threshold: float) -> torch.Tensor:
+    count = len(boxes)
+    if count > MOST:
+        raise ValueError(f"{count:,} boxes are more than the {MOST:,} that fit: give nms the best ones")
+    order = torch.sort(scores, descending=True, stable=True).indices
+    if not count:
+        return order
+    hides = torch.empty(count, count, dtype=torch.int8, device=boxes.device)
+    kept = torch.empty(count, dtype=torch.int8, device=boxes.device)
+    limit = torch.tensor([threshold], dtype=torch.float32, device=boxes.device)
+    grid = (triton.cdiv(count, ROWS), triton.cdiv(count, COLUMNS))
+    hides_kernel[grid](
+        boxes[order].contiguous(), groups[order].contiguous(), hides, limit, count, ROWS=ROWS, COLUMNS=COLUMNS
+    )
+    block = triton.next_power_of_2(count)
+    kept_kernel[(1,)](hides, kept, count, BLOCK=block, num_warps=min(max(block // 512, 1), 32))
+    return order[kept.bool()]
+
+
+# (kernel, signature, constants): what a test compiles for GPUs that are not there
+COMPILE_SIGNATURES = [
+    (
+        hides_kernel,
+        {
+            "boxes": "*fp32",
+            "groups": "*i64",
+            "hides": "*i8",
+            "threshold": "*fp32",
+            "count": "i32",
+            **dict.fromkeys(("ROWS", "COLUMNS"), "constexpr"),
+        },
+        {"ROWS": ROWS, "COLUMNS": COLUMNS},
+    ),
+    (kept_kernel, {"hides": "*i8", "kept": "*i8", "count": "i32", "BLOCK": "constexpr"}, {"BLOCK": 2048}),
+]
