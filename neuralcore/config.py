@@ -133,6 +133,8 @@ def _checked(value: Any, hint: Any, key: str, source: Path | None) -> Any:
         if origin is tuple:
             if not isinstance(value, (list, tuple)):
                 return False, value
+            if parts[-1] is not Ellipsis and len(parts) != len(value):
+                return False, value
             pairs = [fits(item, parts[0]) for item in value]
             return all(ok for ok, _ in pairs), tuple(item for _, item in pairs)
         if origin is dict:

@@ -6,7 +6,10 @@ DATA holds the folders that presets name under `data/` (fashion-mnist, cifar10, 
 `neuralcore fit`, in a run folder under --runs, and goes on from there when it is called again. CPU-seconds are those
 of the fit, of all threads, with its evaluations on validation examples; wall seconds are those of the same.
 
-Rows go to docs/results/core.csv, docs/results/core.md has them as a table.
+    python benchmarks/core/fits.py fashion_lenet … --table families --examples 6000 --epochs 3 --data DATA
+
+fits many families to a part of the examples, for a table of their own. Rows go to docs/results/<table>.csv,
+docs/results/<table>.md has them as a table.
 """
 
 from __future__ import annotations
@@ -49,8 +52,8 @@ SHOWN = (
 )
 
 
-def fit(preset: str, data: Path, runs: Path, seed: int, threads: int) -> dict[str, str]:
-    """Fit a preset, or what is left of it, and read what came out."""
+def fit(preset: str, data: Path, runs: Path, seed: int, threads: int, flags: list[str]) -> dict[str, str]:
+    """Fit a preset with some flags, or what is left of it, and read what came out."""
     from neuralcore import cli
     from neuralcore.config import find_config, read_toml
     from neuralcore.fitting.saved import load_model
@@ -62,7 +65,7 @@ def fit(preset: str, data: Path, runs: Path, seed: int, threads: int) -> dict[st
         where = data / FOLDERS[name]
     run = runs / f"{preset}_{seed}"
     words = ["fit", f"configs/vision/{preset}.toml", "--data", str(where), "--run", str(run), "--seed", str(seed)]
-    code = cli.main([*words, "--threads", str(threads)])
+    code = cli.main([*words, "--threads", str(threads), *flags])
     if code:
         sys.exit(code)
     spent = json.loads((run / "fit.json").read_text())
@@ -98,8 +101,8 @@ def shown(figures: dict[str, float]) -> str:
     return ", ".join(parts)
 
 
-def report(rows: list[dict[str, str]]) -> None:
-    """docs/results/core.md: a row for each fit."""
+def report(rows: list[dict[str, str]], table: str, flags: list[str]) -> None:
+    """docs/results/<table>.md: a row for each fit."""
     import torch
 
     import neuralcore
@@ -123,14 +126,16 @@ def report(rows: list[dict[str, str]]) -> None:
         cells += [f"{float(row['wall']):,.0f}", f"{row['threads']}, {row['precision']}"]
         lines.append(f"| {' | '.join(cells)} |")
     write_text(
-        FOLDER / "core.md",
-        "# What the core's networks do: the presets of `configs/vision`\n\nSettings were chosen on validation "
-        "examples; figures are of the test examples.\n\n"
+        FOLDER / f"{table}.md",
+        "# What the core's networks do: the presets of `configs/vision`\n\n"
+        + (f"With `{' '.join(flags)}`, which is not much: what families can do, see their papers. " if flags else "")
+        + "Settings were chosen on validation\nexamples, if at all; figures are of the test examples.\n\n"
         + "\n".join(lines)
         + f"\n\n{date.today()}, rlgraphkit {neuralcore.__version__}, torch {torch.__version__}, Python "
         f"{platform.python_version()}, {os.cpu_count()} cores of a {platform.machine()} machine (AVX512-BF16) that "
-        "had other work:\ncompare CPU-seconds, not walls. Rows: [core.csv](core.csv).\n\n"
-        f"`python benchmarks/core/fits.py {' '.join(dict.fromkeys(row['preset'] for row in rows))} --data DATA`\n",
+        f"had other work:\ncompare CPU-seconds, not walls. Rows: [{table}.csv]({table}.csv).\n\n"
+        f"`python benchmarks/core/fits.py {' '.join(dict.fromkeys(row['preset'] for row in rows))}"
+        f"{''.join(f' {word}' for word in (['--table', table, *flags] if flags else []))} --data DATA`\n",
     )
 
 
@@ -141,11 +146,18 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/core"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--table", default="core")
+    parser.add_argument("--examples", type=int)
+    parser.add_argument("--epochs", type=int)
     arguments = parser.parse_args()
-    out = FOLDER / "core.csv"
+    named = {"--examples": arguments.examples, "--epochs": arguments.epochs}
+    flags = [word for name, value in named.items() if value is not None for word in (name, str(value))]
+    if flags and arguments.table == "core":
+        parser.error("what is not fitted as its preset says belongs into another table: --table families")
+    out = FOLDER / f"{arguments.table}.csv"
     for preset in arguments.presets:
         for seed in arguments.seeds:
-            row = fit(preset, arguments.data, arguments.runs, seed, arguments.threads)
+            row = fit(preset, arguments.data, arguments.runs, seed, arguments.threads, flags)
             rows = list(csv.DictReader(open(out, newline="", encoding="utf-8"))) if out.exists() else []
             rows = [old for old in rows if (old["preset"], old["seed"]) != (preset, str(seed))]
             rows.append(row)
@@ -153,7 +165,7 @@ def main() -> None:
                 writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(rows)
-            report(rows)
+            report(rows, arguments.table, flags)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ class FitConfig:
     """of every step, before the schedule"""
     momentum: float = 0.9
     """of momentum, nesterov and rmsprop"""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """decay of adam's and adamw's means of gradients and of their squares"""
     weight_decay: float = 0.0
     """of matrices and kernels, not of biases and gains; a part of the gradient (L2), but with adamw beside it"""
     schedule: Schedule = "constant"
@@ -63,7 +65,8 @@ class FitConfig:
     checkpoint_minutes: float = 2.0
     """minutes between checkpoints; every evaluation makes one too. What is computed does not depend on it"""
     freeze: tuple[str, ...] = ()
-    """beginnings of names of weights that stay as they are, as `trunk.`; batch norms below keep their statistics"""
+    """beginnings of names of weights that stay as they are, as `trunk.` or `*.bias`; their batch norms keep their
+    statistics"""
     rates: tyro.conf.Suppress[dict[str, float]] = field(default_factory=dict)
     """beginnings of names of weights -> factor of their learning rate; in a file, a table [fit.rates]"""
 
@@ -80,6 +83,8 @@ class FitConfig:
         for name in ("momentum", "average_decay"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} must be from 0 to below 1, got {getattr(self, name)}")
+        if not all(0.0 <= beta < 1.0 for beta in self.betas):
+            raise ValueError(f"betas must be from 0 to below 1, got {self.betas}")
         if self.clip is not None and not self.clip > 0.0:
             raise ValueError(f"clip must be above 0, or None, got {self.clip}")
         if self.patience is not None and self.patience < 1:

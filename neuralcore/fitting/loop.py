@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from neuralcore.checkpoint import CheckpointStore, Shard
-from neuralcore.device import autocast
+from neuralcore.device import autocast, place
 from neuralcore.errors import UserError
 from neuralcore.fitting.averaging import (
     MeanOfSnapshots,
@@ -67,8 +67,7 @@ class Fit:
     ):
         self.task, self.config, self.seed, self.folder = task, config, seed, folder
         self.device = device or torch.device("cpu")
-        # Channels-last weights let the CPU's and the tensor cores' convolutions run without transposing.
-        task.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        place(task.model, self.device)
         freeze(task.model, config.freeze)
         self.players = task.players()
         self.optimisers = [make_optimiser(player.parameters, config) for player in self.players]

@@ -11,6 +11,7 @@ from torch import nn
 
 from neuralcore.checkpoint import read_arrays, sealed, unsealed, write_arrays, write_text
 from neuralcore.config import from_mapping, to_mapping
+from neuralcore.device import place
 from neuralcore.errors import UserError
 from neuralcore.fitting.averaging import as_arrays, as_state
 from neuralcore.fitting.tasks import config_class
@@ -64,5 +65,5 @@ def load_model(path: str | Path, device: torch.device | None = None) -> Fitted:
     model = config.rebuild(manifest["description"])
     device = device or torch.device("cpu")
     model.load_state_dict(as_state(arrays, device))
-    model.to(device=device, memory_format=torch.channels_last)
+    place(model, device)
     return Fitted(model.eval(), manifest["task"], config, manifest["description"])

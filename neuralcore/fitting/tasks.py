@@ -8,9 +8,16 @@ from typing import Any
 from neuralcore.errors import UserError, nearest
 
 TASKS = {
+    "adversarial": "neuralcore.understanding.adversarial_config:AdversarialConfig",
+    "autoencode": "neuralcore.generative.autoencoder_config:AutoencoderConfig",
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
     "detect": "neuralcore.detection.detecting_config:DetectConfig",
+    "gan": "neuralcore.generative.gan_config:GANConfig",
+    "maml": "neuralcore.pretraining.episodes_config:MAMLConfig",
+    "pixelcnn": "neuralcore.generative.pixelcnn_config:PixelCNNConfig",
+    "prototypical": "neuralcore.pretraining.episodes_config:PrototypicalConfig",
     "segment": "neuralcore.segmentation.segmenting_config:SegmentConfig",
+    "vae": "neuralcore.generative.vae_config:VAEConfig",
 }
 
 

@@ -31,26 +31,45 @@ def channels_first(observations: torch.Tensor, shape: tuple[int, ...]) -> torch.
 
 
 class Pixels(nn.Module):
-    """Scales an image's numbers from [0, high] to [0, 1].
+    """Scales an image's numbers from [0, high] to [0, 1], and where it has a mean and a deviation of each channel, to
+    (x - mean) / std.
 
     A `high` other than a pixel's 255 belongs to the network's state, as what was learned rests on it: networks from
-    before there were others have none there, and stay at 255 wherever they are loaded.
+    before there were others have none there, and stay at 255 wherever they are loaded. So do `mean` and `std`, which
+    come with the weights of a classifier (`neuralcore.vision.carrying`).
+
+    Attributes:
+        mean, std: (C,) float32, or None.
     """
+
+    mean: torch.Tensor | None
+    std: torch.Tensor | None
 
     def __init__(self, high: float):
         super().__init__()
         self.high = high
+        self.register_buffer("mean", None)
+        self.register_buffer("std", None)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, …) floats, in place."""
-        return images.mul_(1 / self.high)
+        """(B, C, …) floats, in place."""
+        if self.mean is None or self.std is None:
+            return images.mul_(1 / self.high)
+        mean, std = self.mean[:, None, None], self.std[:, None, None]
+        return images.mul_(1.0 / (self.high * std)).sub_(mean / std)
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         if self.high != 255.0:
             destination[f"{prefix}high"] = torch.tensor(self.high, dtype=torch.float64)
+        for name in ("mean", "std"):
+            if (value := getattr(self, name)) is not None:
+                destination[f"{prefix}{name}"] = value
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
         self.high = float(state_dict.get(f"{prefix}high", 255.0))
+        for name in ("mean", "std"):
+            value = state_dict.get(f"{prefix}{name}")
+            setattr(self, name, None if value is None else value.detach().clone())
 
 
 class NatureTrunk(nn.Module):

@@ -18,8 +18,26 @@ if TYPE_CHECKING:
     from torch import nn
 
 MODELS = {
-    "quick_net": "neuralcore.vision.quick_net:QuickNet",
+    "linear": "neuralcore.vision.linear:Linear",
+    "mlp": "neuralcore.vision.perceptron:Perceptron",
+    "lenet": "neuralcore.vision.lenet:LeNet",
+    "alexnet": "neuralcore.vision.alexnet:AlexNet",
+    "zfnet": "neuralcore.vision.zfnet:ZFNet",
+    "vgg": "neuralcore.vision.vgg:VGG",
+    "googlenet": "neuralcore.vision.googlenet:GoogLeNet",
+    "inception": "neuralcore.vision.inception:Inception",
     "resnet": "neuralcore.vision.resnet:ResNet",
+    "resnext": "neuralcore.vision.resnext:ResNeXt",
+    "se_resnet": "neuralcore.vision.se_resnet:SEResNet",
+    "densenet": "neuralcore.vision.densenet:DenseNet",
+    "mobilenet": "neuralcore.vision.mobilenet:MobileNet",
+    "mobilenet_v2": "neuralcore.vision.mobilenet_v2:MobileNetV2",
+    "mobilenet_v3": "neuralcore.vision.mobilenet_v3:MobileNetV3",
+    "shufflenet": "neuralcore.vision.shufflenet:ShuffleNet",
+    "xception": "neuralcore.vision.xception:Xception",
+    "quick_net": "neuralcore.vision.quick_net:QuickNet",
+    "nature": "neuralcore.vision.playing:Nature",
+    "impala": "neuralcore.vision.playing:Impala",
 }
 
 

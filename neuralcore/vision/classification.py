@@ -24,6 +24,7 @@ from neuralcore.vision.classification_config import ClassifyConfig
 from neuralcore.vision.normalised import ImageModel
 
 AT_ONCE = 512  # images of a batch that is only looked at
+AUXILIARY_WEIGHT = 0.3  # of the loss of a head in the midst of the network (Szegedy et al. 2015, section 5)
 BEGIN = 4096  # images that a network may look at before it is fitted
 
 
@@ -134,13 +135,20 @@ class Classification:
         return players_of(self.model, self.loss)
 
     def loss(self, batch: Labelled, generator: torch.Generator) -> tuple[torch.Tensor, Figures]:
-        """The mean loss of a batch, and the share that is told right."""
-        logits = self.model(batch.images).float()
-        losses = self.losses(logits, batch.labels)
-        if batch.others is not None and batch.share is not None:
-            losses = batch.share * losses + (1.0 - batch.share) * self.losses(logits, batch.others)
+        """The mean loss of a batch, auxiliary heads' with their weight, and the share that is told right."""
+        logits, auxiliary = self.model.with_auxiliary(batch.images)
+        losses = self._mixed_losses(logits, batch)
+        for said in auxiliary:
+            losses = losses + AUXILIARY_WEIGHT * self._mixed_losses(said, batch)
         right = (logits.detach().argmax(1) == batch.labels).float().mean()
         return losses.mean(), {"accuracy": right}
+
+    def _mixed_losses(self, logits: torch.Tensor, batch: Labelled) -> torch.Tensor:
+        logits = logits.float()
+        losses = self.losses(logits, batch.labels)
+        if batch.others is None or batch.share is None:
+            return losses
+        return batch.share * losses + (1.0 - batch.share) * self.losses(logits, batch.others)
 
     def losses(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """(B,) of logits (B, K) and labels (B,)."""
@@ -157,7 +165,10 @@ class Classification:
         found = []
         for start in range(0, len(images), AT_ONCE):
             some = torch.from_numpy(images[start : start + AT_ONCE]).to(device)
-            found.append(self.model(some).float().cpu().numpy())
+            logits = self.model(some).float()
+            if self.config.both_sides:
+                logits = (logits + self.model(some.flip(3)).float()) / 2.0
+            found.append(logits.cpu().numpy())
         return np.concatenate(found)
 
     def evaluate(self, split: str) -> dict[str, float]:

@@ -58,3 +58,8 @@ class ImageModel(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) bytes, or floats in [0, 1] -> what the network gives."""
         return self.network(self.normalised(images))
+
+    def with_auxiliary(self, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The same, and what the network's auxiliary heads give, if it has any."""
+        x = self.normalised(images)
+        return self.network.with_auxiliary(x) if hasattr(self.network, "with_auxiliary") else (self.network(x), [])  # type: ignore[operator]

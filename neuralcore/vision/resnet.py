@@ -8,22 +8,10 @@ import torch
 from torch import nn
 
 from neuralcore.layers.resnet import BASIC, BOTTLENECK, Gate, ResidualStages
+from neuralcore.vision.blocks import SMALL, PooledHead
 
-SMALL = 64  # pixels a side up to which networks take the form for small images
 WIDTHS = (64, 128, 256, 512)
 SMALL_WIDTHS = (16, 32, 64)
-
-
-class PooledHead(nn.Sequential):
-    """Feature maps -> their mean over all pixels -> logits.
-
-    Args:
-        features: channels of the maps. classes: K. dropout: chance of a feature to be dropped in training.
-    """
-
-    def __init__(self, features: int, classes: int, dropout: float = 0.0):
-        dropped = [nn.Dropout(dropout)] if dropout else []
-        super().__init__(nn.AdaptiveAvgPool2d(1), nn.Flatten(), *dropped, nn.Linear(features, classes))
 
 
 class ResNet(nn.Module):

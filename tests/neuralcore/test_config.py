@@ -130,6 +130,19 @@ def test_none_is_a_word_where_a_field_may_be_none() -> None:
         from_mapping(Limits, {"most": "none"})
 
 
+def test_a_pair_is_two() -> None:
+    @dataclass(frozen=True)
+    class Pair:
+        """A pair."""
+
+        both: tuple[float, float] = (0.0, 1.0)
+        """two of them"""
+
+    assert from_mapping(Pair, {"both": [1, 2.0]}) == Pair((1, 2.0))
+    with pytest.raises(UserError, match=r"both = \[1.0\] is not a tuple\[float, float\]"):
+        from_mapping(Pair, {"both": [1.0]})
+
+
 def test_defaults_are_of_those_fields_that_have_one() -> None:
     @dataclass(frozen=True)
     class Command:

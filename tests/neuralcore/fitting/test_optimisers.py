@@ -35,7 +35,9 @@ def test_schedules_are_what_they_say() -> None:
 
 def test_groups_by_decay_and_rate() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
-    config = replace(BASE, optimiser="momentum", weight_decay=0.1, rates={"0": 0.1, "0.bias": 0.0})
+    config = replace(
+        BASE, optimiser="momentum", weight_decay=0.1, rates={"0": 0.1, "*.bias": 0.0, "1.b": 3.0, "1.bias": 1.0}
+    )
     optimiser = make_optimiser(dict(model.named_parameters()), config)
     set_rate(optimiser, 0.5)
     found = {
@@ -48,6 +50,20 @@ def test_groups_by_decay_and_rate() -> None:
         (0.1, 1.0, 0.5): [(2, 4)],
         (0.0, 1.0, 0.5): [(2,)],
     }
+
+
+def test_adam_takes_its_betas() -> None:
+    config = replace(BASE, optimiser="adam", betas=(0.0, 0.0))
+    weight = nn.Parameter(torch.tensor([1.0, 2.0]))
+    optimiser = make_optimiser({"weight": weight}, config)
+    set_rate(optimiser, 0.5)
+    for gradient in ((3.0, -2.0), (-7.0, 1.0), (4.0, 1.0)):
+        weight.grad = torch.tensor(gradient)
+        optimiser.step()
+    # without memory a step is the rate times the gradient's sign
+    torch.testing.assert_close(weight.data, torch.tensor([0.5, 1.5]))
+    with pytest.raises(ValueError, match="betas must be from 0"):
+        replace(BASE, betas=(0.5, 1.0))
 
 
 def test_the_moving_average_by_hand() -> None:

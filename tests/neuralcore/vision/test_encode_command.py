@@ -32,7 +32,7 @@ batch_size = 50
 
 def test_pictures_as_vectors(here: Path, capsys: pytest.CaptureFixture) -> None:
     Path("tiny.toml").write_text(FILE)
-    assert cli.main(["fit", "tiny.toml", "--run", "run"]) == 0
+    assert cli.main(["fit", "tiny.toml", "--run", "run", "--threads", "1"]) == 0
     drawn = shapes(12, seed=5).classified()
     for number, (pixels, label) in enumerate(zip(drawn.images, drawn.labels)):
         path = Path("pictures") / drawn.names[label] / f"{number}.png"

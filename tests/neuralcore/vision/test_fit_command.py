@@ -72,12 +72,12 @@ def test_a_run_and_its_folder(file: Path, capsys: pytest.CaptureFixture) -> None
 
 
 def test_a_fitted_model_is_begun_with(file: Path, capsys: pytest.CaptureFixture) -> None:
-    assert cli.main(["fit", str(file), "--run", "one"]) == 0
+    assert cli.main(["fit", str(file), "--run", "one", "--threads", "1"]) == 0
     tuned = FILE.replace('data = "shapes"', 'data = "shapes"\nstart = "one"').replace(
         "[fit]", '[fit]\nfreeze = ["network.trunk"]'
     )
     Path("tuned.toml").write_text(tuned)
-    assert cli.main(["fit", "tuned.toml", "--run", "two", "--class-weights", "balanced"]) == 0
+    assert cli.main(["fit", "tuned.toml", "--run", "two", "--class-weights", "balanced", "--threads", "1"]) == 0
     one, two = (load_model(name).model.state_dict() for name in ("one", "two"))
     trunk = [name for name in one if name.startswith("network.trunk") and one[name].is_floating_point()]
     assert all(torch.equal(one[name], two[name]) for name in trunk)
@@ -85,7 +85,9 @@ def test_a_fitted_model_is_begun_with(file: Path, capsys: pytest.CaptureFixture)
     Path("other.toml").write_text(
         FILE.replace("[8, 8, 8]", "[12, 12, 12]").replace('data = "shapes"', 'data = "shapes"\nstart = "one"')
     )
-    assert cli.main(["fit", "other.toml", "--run", "three"]) == 0  # the first layer fits, and is taken
+    assert (
+        cli.main(["fit", "other.toml", "--run", "three", "--threads", "1"]) == 0
+    )  # the first layer fits, and is taken
     assert cli.main(["fit", str(file), "--run", "four", "--start", "nowhere"]) == 2
     assert "no fitted model" in capsys.readouterr().err
 
@@ -119,7 +121,7 @@ def test_mistakes_are_one_line_and_leave_nothing(
 
 
 def test_a_damaged_model_is_refused(file: Path) -> None:
-    assert cli.main(["fit", str(file), "--run", "one", "--epochs", "1"]) == 0
+    assert cli.main(["fit", str(file), "--run", "one", "--epochs", "1", "--threads", "1"]) == 0
     for name in ("weights.safetensors", "manifest.json"):
         path = Path("one/model") / name
         data = bytearray(path.read_bytes())
