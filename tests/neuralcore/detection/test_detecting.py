@@ -117,7 +117,6 @@ def test_images_of_other_sizes_lie_on_one_canvas(file: Path) -> None:
     pillow_image.fromarray(np.full((10, 90, 3), 200, np.uint8)).save("voc/JPEGImages/0.jpg")
     found = read_boxed("voc")["train"]
     assert found.images.shape == (4, 3, 48, 90)
-    assert found.sizes.tolist() == [[10, 90], [48, 64], [48, 64], [48, 64]]
     assert found.images[0, :, :10].min() > 190
     assert found.images[0, :, 10:].max() == 0
 
