@@ -32,7 +32,6 @@ class Boxed:
 
     Attributes:
         images: (N, C, H, W) uint8; smaller images lie at the top left, zeros around them.
-        sizes: (N, 2) int64, height and width of what is image.
         boxes: N of (M_n, 4) float32, left, top, right, bottom in pixels of the canvas.
         kinds: N of (M_n,) int64 in [0, K).
         difficult: N of (M_n,) bool: neither learned from nor counted (VOC's word for what is hard to tell).
@@ -40,7 +39,6 @@ class Boxed:
     """
 
     images: np.ndarray
-    sizes: np.ndarray
     boxes: list[np.ndarray]
     kinds: list[np.ndarray]
     difficult: list[np.ndarray]
@@ -81,14 +79,11 @@ def read_boxed(path: str, side: int = 0) -> dict[str, Boxed]:
     found = {}
     for split, members in wanted.items():
         images = np.zeros((len(members), 3, tall, wide), np.uint8)
-        sizes = np.zeros((len(members), 2), np.int64)
         for n, name in enumerate(members):
             image = read[name][0]
-            sizes[n] = image.shape[1:]
             images[n, :, : image.shape[1], : image.shape[2]] = image
         found[split] = Boxed(
             images,
-            sizes,
             [read[name][1] for name in members],
             [np.array([number[kind] for kind in read[name][2]], np.int64) for name in members],
             [read[name][3] for name in members],
@@ -104,7 +99,6 @@ def _shapes(count: int, seed: int) -> Boxed:
     there = drawn.kinds >= 0
     return Boxed(
         drawn.images,
-        np.full((count, 2), 64),
         [boxes[kept] for boxes, kept in zip(drawn.boxes, there)],
         [kinds[kept] for kinds, kept in zip(drawn.kinds, there)],
         [np.zeros(kept.sum(), bool) for kept in there],
