@@ -8,6 +8,10 @@ from neuralcore.command_line import Command, run
 
 COMMANDS = {
     "fit": Command("neuralcore.fitting.command", "FitArguments", "fit", "Fit a network to data"),
+    "detect": Command("neuralcore.detection.detect_command", "DetectArguments", "detect", "Find objects in pictures"),
+    "segment": Command(
+        "neuralcore.segmentation.segment_command", "SegmentArguments", "segment", "Label the pixels of pictures"
+    ),
     "encode": Command(
         "neuralcore.vision.encode_command", "EncodeArguments", "encode", "Make named vectors of pictures"
     ),
