@@ -8,6 +8,12 @@ from neuralcore.command_line import Command, run
 
 COMMANDS = {
     "fit": Command("neuralcore.fitting.command", "FitArguments", "fit", "Fit a network to data"),
+    "check": Command(
+        "neuralcore.fitting.check_command",
+        "CheckArguments",
+        "check",
+        "Look for what would keep a network from learning",
+    ),
     "detect": Command("neuralcore.detection.detect_command", "DetectArguments", "detect", "Find objects in pictures"),
     "segment": Command(
         "neuralcore.segmentation.segment_command", "SegmentArguments", "segment", "Label the pixels of pictures"

@@ -57,6 +57,8 @@ OPS: dict[str, tuple[str, ...]] = {
     "sum_tree_find": ("reference", "cpu", "cuda"),
     "sum_tree_update": ("reference", "cpu", "cuda"),
     "td_update": ("reference", "cpu"),
+    "tsne_attraction": ("reference", "cpu"),
+    "tsne_repulsion": ("reference", "cpu"),
 }
 
 
