@@ -146,13 +146,9 @@ def _read(
     for key in (f"Annotations/{name}.xml", f"JPEGImages/{name}.jpg"):
         if key not in files:
             raise UserError(f"{path} lacks {key}, which a list of ImageSets/Main names: {nearest(key, files)}")
-    picture = decoded(io.BytesIO(files[f"JPEGImages/{name}.jpg"]), f"{path}/JPEGImages/{name}.jpg", 3)
-    scale = side / max(picture.shape[1:]) if side else 1.0
-    if scale != 1.0:
-        # Pillow averages over all pixels that a smaller one covers.
-        size = round(picture.shape[2] * scale), round(picture.shape[1] * scale)
-        smaller = pillow_image.fromarray(picture.transpose(1, 2, 0)).resize(size, pillow_image.Resampling.BILINEAR)
-        picture = np.ascontiguousarray(np.asarray(smaller, np.uint8).transpose(2, 0, 1))
+    whole = decoded(io.BytesIO(files[f"JPEGImages/{name}.jpg"]), f"{path}/JPEGImages/{name}.jpg", 3)
+    picture = brought_to(whole, side)
+    scale = picture.shape[2] / whole.shape[2]
     where = f"{path}/Annotations/{name}.xml"
     boxes, kinds, difficult = [], [], []
     try:
@@ -167,6 +163,20 @@ def _read(
     scaled = np.array(boxes, np.float32).reshape(-1, 4) * np.float32(scale)
     limits = np.array([picture.shape[2], picture.shape[1]] * 2, np.float32)
     return picture, np.clip(scaled, 0.0, limits), kinds, np.array(difficult, bool)
+
+
+def brought_to(picture: np.ndarray, side: int) -> np.ndarray:
+    """(C, H, W) uint8 with the longer side of `side` pixels, or as it is for 0."""
+    longer = max(picture.shape[1:])
+    if side in (0, longer):
+        return picture
+    height, width = (max(round(length * side / longer), 1) for length in picture.shape[1:])
+    pixels = picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
+    # Pillow averages over all pixels that a smaller one covers.
+    smaller = pillow_image.fromarray(np.ascontiguousarray(pixels)).resize(
+        (width, height), pillow_image.Resampling.BILINEAR
+    )
+    return np.ascontiguousarray(np.array(smaller, np.uint8).reshape(height, width, -1).transpose(2, 0, 1))
 
 
 def _text(entry: ElementTree.Element, key: str) -> str:

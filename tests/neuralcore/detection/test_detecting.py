@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,34 @@ def test_a_run_and_its_folder(file: Path, capsys: pytest.CaptureFixture) -> None
     assert fitted.description["shape"] == [3, 24, 32]
     images = torch.zeros(2, 3, 24, 32, dtype=torch.uint8)
     assert len(fitted.model.network.detect(fitted.model.normalised(images))) == 2
+
+
+def test_pictures_are_looked_at(file: Path, capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["fit", str(file), "--threads", "1", "--epochs", "1", "--run", "run"]) == 0
+    words = ["detect", "run", "voc/JPEGImages", "--least", "0.05", "--draw", "drawn"]
+    assert cli.main(words) == 0
+    assert "in 8 pictures" in capsys.readouterr().out
+    lines = [json.loads(line) for line in Path("detections.jsonl").read_text().splitlines()]
+    assert [line["picture"] for line in lines] == [str(n) for n in range(8)]
+    told = [entry for line in lines for entry in line["objects"]]
+    assert told
+    for entry in told:
+        left, top, right, bottom = entry["box"]
+        assert 0 <= left < right <= 64  # of the picture as it is, not as the network saw it
+        assert 0 <= top < bottom <= 48
+    assert any(entry["box"][2] > 32 for entry in told)
+    assert len(list(Path("drawn").glob("*.png"))) == 8
+    assert cli.main(["detect", "run", "voc/JPEGImages/3.jpg", "--least", "1", "--out", "one.jsonl"]) == 0
+    assert json.loads(Path("one.jsonl").read_text()) == {"picture": "3", "objects": []}
+    capsys.readouterr()
+    for mistake, message in (
+        (["detect", "run", "nowhere"], "no pictures in nowhere"),
+        (["detect", "nowhere", "voc"], "no fitted model"),
+        (["detect", "run", "voc/JPEGImages", "--least", "2"], "least must be from 0 to 1"),
+        (["segment", "run", "voc/JPEGImages"], "is a 'detect' model: name a run of task 'segment'"),
+    ):
+        assert cli.main(mistake) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_boxes_are_counted_from_the_images_corner_and_scaled_with_it(file: Path) -> None:
