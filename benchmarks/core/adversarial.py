@@ -113,9 +113,9 @@ def main() -> None:
         FOLDER / "adversarial.md",
         "# Attacks on a classifier of Fashion-MNIST, and training against them\n\n"
         f'`{PRESET}`, {config.model}, against its twin of the task "classify". Attacks move each number of\n'
-        f"an image by up to ε = {epsilon:g} of [0, 1], on the first {len(labels):,} test images; shares are of images told "
-        "right,\nwith 95 % intervals. ε = 0.1 because Fashion-MNIST is grey and of strong contrast; 8/255 = 0.031, the "
-        "custom for\ncolour photographs, is much less of an attack here, as the curves show.\n\n"
+        f"an image by up to ε = {epsilon:g} of [0, 1], on the first {len(labels):,} test images; shares are of "
+        "images told right,\nwith 95 % intervals. ε = 0.1 as the images are grey and of strong contrast; 8/255 "
+        "= 0.031, the custom for\ncolour photographs, is much less of an attack here, as the curves show.\n\n"
         + "\n".join(lines)
         + "\n\n![Told right over the size of the attack](adversarial.png)\n\n"
         f"The curves are of {CURVE_STEPS}-step PGD without restarts.\n\n"
