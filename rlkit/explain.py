@@ -14,7 +14,7 @@ import tyro
 
 from neuralcore.errors import UserError
 
-METHODS = ("grad-cam", "smooth-gradient", "occlusion")  # drawn where none is named
+METHODS = ("guided", "occlusion", "grad-cam")  # drawn where none is named
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ExplainArguments:
         "occlusion",
         "grad-cam",
     ] = "all"
-    """how; all: grad-cam, smooth-gradient and occlusion"""
+    """how; all: guided, occlusion and grad-cam"""
     of: Literal["action", "value"] = "action"
     """what is asked about: the action that it takes, or the state's value"""
     frames: int = 6

@@ -68,7 +68,7 @@ def explain(arguments: ExplainArguments) -> int:
     if arguments.of and arguments.of not in names:
         raise UserError(f"--of: no class {arguments.of!r}: {nearest(arguments.of, names)}")
     channels, height, width = fitted.description["shape"]
-    read = [torch.from_numpy(read_picture(path, channels, (height, width))) for path in arguments.pictures]
+    read = [torch.tensor(read_picture(path, channels, (height, width))) for path in arguments.pictures]
     images, model = torch.stack(read).float() / 255.0, fitted.model
     methods: tuple[Method, ...] = ALL if arguments.method == "all" else (arguments.method,)
     maps: dict[str, list[torch.Tensor]] = {}

@@ -22,6 +22,8 @@ from neuralcore.shape import match_shape
 from neuralcore.understanding.ascent import GREY
 from neuralcore.understanding.score import features_of, unvarying
 
+EDGE = 0.02  # nearest to black and white that it begins
+
 
 def gram(maps: torch.Tensor) -> torch.Tensor:
     """(B, F, F): the mean over pixels of products of maps (B, F, h, w)."""
@@ -106,19 +108,17 @@ def _style_loss(given: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor])
 def _descend(
     loss: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor, steps: int
 ) -> tuple[torch.Tensor, list[float]]:
-    """The image that L-BFGS comes to, its numbers cut to [0, 1] after each step."""
-    x = start.detach().clone().requires_grad_(True)
-    optimiser = torch.optim.LBFGS([x], max_iter=1, history_size=20, line_search_fn="strong_wolfe")
+    """The image that L-BFGS comes to, as the logistic function of what it moves, which keeps it in (0, 1)."""
+    z = torch.logit(start.detach().clamp(EDGE, 1.0 - EDGE)).requires_grad_(True)
+    optimiser = torch.optim.LBFGS([z], max_iter=1, history_size=20, line_search_fn="strong_wolfe")
     history: list[float] = []
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
-        value = loss(x)
+        value = loss(torch.sigmoid(z))
         value.backward()
         return value
 
     for _ in range(steps):
         history.append(float(optimiser.step(closure).detach()))
-        with torch.no_grad():
-            x.clamp_(0.0, 1.0)
-    return x.detach(), history
+    return torch.sigmoid(z.detach()), history
