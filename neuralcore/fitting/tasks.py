@@ -11,6 +11,7 @@ TASKS = {
     "adversarial": "neuralcore.understanding.adversarial_config:AdversarialConfig",
     "autoencode": "neuralcore.generative.autoencoder_config:AutoencoderConfig",
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
+    "clips": "neuralcore.clips.clips_config:ClipsConfig",
     "detect": "neuralcore.detection.detecting_config:DetectConfig",
     "gan": "neuralcore.generative.gan_config:GANConfig",
     "maml": "neuralcore.pretraining.episodes_config:MAMLConfig",
