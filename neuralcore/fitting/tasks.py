@@ -16,6 +16,8 @@ TASKS = {
     "gan": "neuralcore.generative.gan_config:GANConfig",
     "maml": "neuralcore.pretraining.episodes_config:MAMLConfig",
     "pixelcnn": "neuralcore.generative.pixelcnn_config:PixelCNNConfig",
+    "points": "neuralcore.points.points_config:PointsConfig",
+    "points_autoencode": "neuralcore.points.points_config:PointsAutoencodeConfig",
     "prototypical": "neuralcore.pretraining.episodes_config:PrototypicalConfig",
     "segment": "neuralcore.segmentation.segmenting_config:SegmentConfig",
     "vae": "neuralcore.generative.vae_config:VAEConfig",
