@@ -30,7 +30,7 @@ class Shared(nn.Sequential):
 
 
 class TransformNet(nn.Module):
-    """A cloud's own C x C matrix, for its coordinates or features; the identity at first (section 4.2, appendix C)."""
+    """A cloud's own C x C matrix, for coordinates or features; the identity at first (section 4.2, appendix C)."""
 
     def __init__(self, features: int, widths: Sequence[int], hidden: Sequence[int]):
         super().__init__()
