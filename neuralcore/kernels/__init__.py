@@ -29,6 +29,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "bellman_worklist": ("reference", "cpu"),
     "box_iou": ("reference", "cpu", "cuda"),
     "cbow": ("reference", "cpu", "cuda"),
+    "chamfer": ("reference", "cpu", "cuda"),
     "chunk_numbers": ("reference", "cpu"),
     "cooccurrences": ("reference", "cpu"),
     "edge_gradient": ("reference", "cpu", "cuda"),
