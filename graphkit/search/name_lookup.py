@@ -123,7 +123,8 @@ class NameLookup:
             rows = self._names.numbers(names).astype(np.int64)
         except UnicodeEncodeError as error:
             raise UserError(f"the query {error.object!r} is not UTF-8: type it anew") from None
-        rows[(rows >= 0) & self.removed[rows]] = -1
+        if self.gaps:
+            rows[(rows >= 0) & self.removed[rows]] = -1
         if self._moved:
             rows = np.array([self._moved.get(name, row) for name, row in zip(names, rows.tolist())], np.int64)
         return rows

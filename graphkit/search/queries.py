@@ -41,6 +41,9 @@ def understood(index: Any, lookup: NameLookup, queries: Sequence[str], fuzzy: bo
         UserError: a query means no row, or several.
     """
     exact = lookup.rows_of(queries)
+    if len(queries) == 1 and exact[0] >= 0:  # a name alone, as most come: without the arrays of a batch
+        row = int(exact[0])
+        return index.reconstruct(row)[None], [Asked((row,), "exact", queries[0])]
     vectors = np.empty((len(queries), index.d), np.float32)
     vectors[exact >= 0] = index.reconstruct_batch(exact[exact >= 0])
     asked = []

@@ -63,6 +63,8 @@ def name_numbers(columns: Sequence[Column], table: NameTable, kinds: Sequence[np
 
 def _read_only(array: np.ndarray) -> np.ndarray:
     """A view of the one type that code is compiled for; mapped files and Arrow's buffers are read-only."""
+    if not array.flags.writeable:
+        return array
     view = array.view()
     view.flags.writeable = False
     return view
