@@ -35,7 +35,7 @@ class TimedConvolution(nn.Conv3d):
             flat.in_channels,
             flat.out_channels,
             (rows, rows, columns),
-            (1, *flat.stride),
+            (1, *_pair(flat.stride)),
             (0, above, beside),
             groups=flat.groups,
             bias=flat.bias is not None,
@@ -119,7 +119,8 @@ class Inflated(nn.Module):
     ):
         super().__init__()
         flat = make_model(family, classes, channels, size, inner)
-        self.trunk, self.head = inflate(flat.trunk), flat.head  # type: ignore[arg-type]
+        self.trunk: nn.Module = inflate(flat.trunk)  # type: ignore[arg-type]
+        self.head: nn.Module = flat.head  # type: ignore[assignment]
 
     def forward(self, clips: torch.Tensor) -> torch.Tensor:
         """(B, T, C, H, W) -> (B, K)."""

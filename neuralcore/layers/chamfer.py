@@ -37,9 +37,7 @@ class _Chamfer(torch.autograd.Function):
         return found.squares, found.other_squares
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        ctx: Any, gradient: torch.Tensor, other_gradient: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def backward(ctx: Any, gradient: torch.Tensor, other_gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         points, others, rows, other_rows = ctx.saved_tensors
         rows, other_rows = (r[..., None].expand(-1, -1, points.shape[2]) for r in (rows, other_rows))
         pull = 2.0 * gradient[..., None] * (points - others.gather(1, rows))
