@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tyro
 
 from neuralcore.errors import UserError
 
-METHODS = ("guided", "occlusion", "grad-cam")  # drawn where none is named
+if TYPE_CHECKING:
+    from neuralcore.understanding.methods import Method
+
+METHODS: tuple[Method, ...] = ("guided", "occlusion", "grad-cam")  # drawn where none is named
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def explain(arguments: ExplainArguments) -> int:
     import agents
     from agents import pretrained
     from neuralcore.device import set_threads
-    from neuralcore.understanding.methods import Method, pixel_map
+    from neuralcore.understanding.methods import pixel_map
     from neuralcore.understanding.pictures import maps_picture
     from neuralcore.understanding.score import output_score, unvarying
     from rlkit.frame_model import FrameModel

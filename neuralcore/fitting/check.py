@@ -139,8 +139,8 @@ def gradients(task: Task, *, weights: int = 3, seed: int = 0, device: torch.devi
         for player in task.players():
             named = {n: p for n, p in player.parameters.items() if p.requires_grad}
             loss, _ = loss_of(player, batch, seed)
-            slopes = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
-            slopes = [torch.zeros_like(p) if s is None else s for p, s in zip(named.values(), slopes)]
+            given = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+            slopes = [torch.zeros_like(p) if s is None else s for p, s in zip(named.values(), given)]
             floor = max(1e-5 * max(float(s.abs().max()) for s in slopes), 1e-12)
             for (name, parameter), found in zip(named.items(), slopes):
                 least = max(1e-3 * float(found.abs().max()), floor)
@@ -193,7 +193,9 @@ def learning_rates(
             "lbfgs searches along lines" if config.optimiser == "lbfgs" else "several players have no loss that falls"
         )
         return Verdict(name, None, why, {})
-    rates, losses, mean = [], [], 0.0
+    rates: list[float] = []
+    losses: list[float] = []
+    mean = 0.0
     with kept(task):
         task.model.train()
         optimiser = make_optimiser(players[0].parameters, config)
@@ -212,10 +214,10 @@ def learning_rates(
             losses.append(smooth)
     figures: dict[str, Any] = {"rates": rates, "losses": losses}
     best = int(np.argmin(losses)) if losses else 0
-    if best < 2 or losses[best] > 0.95 * losses[0]:
+    start = min(UNSMOOTHED, max(len(losses) - 1, 0))
+    if best <= start or losses[best] > 0.95 * losses[start]:
         return Verdict(name, False, f"the loss fell at no rate from {lowest:g} to {highest:g}", figures)
     slopes = np.gradient(np.array(losses[: best + 1]))
-    start = min(UNSMOOTHED, best)
     suggested, explodes = rates[start + int(np.argmin(slopes[start:]))], rates[-1]
     text = f"steepest at {suggested:.1e}, explodes by {explodes:.1e}; the config's is {config.learning_rate:.1e}"
     figures |= {"suggested": suggested, "explodes": explodes}

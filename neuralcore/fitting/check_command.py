@@ -58,16 +58,16 @@ def check(arguments: CheckArguments) -> int:
     task = plain.build(where.seed)
     place(task.model, device)
     freeze(task.model, config.fit.freeze)
-    fit, both = config.fit, {"seed": where.seed, "device": device}
+    fit, seed = config.fit, where.seed
     print(f"{arguments.file}: {arguments.task}, {sum(p.numel() for p in task.model.parameters()):,} weights")
     failed = []
-    for run in (
-        lambda: checks.initial_loss(task, **both),
-        lambda: checks.gradients(task, **both),
-        lambda: checks.dead_units(task, **both),
-        lambda: checks.overfit(task, **both),
-        lambda: checks.updates(task, fit, **both),
-        lambda: checks.learning_rates(task, fit, **both),
+    for run in (  # one after the other, each told as soon as it is known
+        lambda: checks.initial_loss(task, seed=seed, device=device),
+        lambda: checks.gradients(task, seed=seed, device=device),
+        lambda: checks.dead_units(task, seed=seed, device=device),
+        lambda: checks.overfit(task, seed=seed, device=device),
+        lambda: checks.updates(task, fit, seed=seed, device=device),
+        lambda: checks.learning_rates(task, fit, seed=seed, device=device),
     ):
         found = run()
         mark = {True: "passed", False: "FAILED", None: "skipped"}[found.passed]

@@ -80,9 +80,11 @@ def explain(arguments: ExplainArguments) -> int:
             target = names.index(arguments.of) if arguments.of else int(share.argmax())
             titles.append(f"{names[target]} {float(share[target]):.2f}")
             for method in methods:
-                given = {"target": target, "module": arguments.module or None, "seed": arguments.seed}
+                score, module = output_score(model, target), arguments.module or None
                 try:
-                    found = pixel_map(method, model, output_score(model, target), image[None], **given)
+                    found = pixel_map(
+                        method, model, score, image[None], target=target, module=module, seed=arguments.seed
+                    )
                 except UserError:
                     if arguments.method == "all" and method == "grad-cam" and not arguments.module:
                         continue  # a network without feature maps
