@@ -110,8 +110,13 @@ class NameLookup:
 
     def row_of(self, name: str) -> int | None:
         """The row of exactly this name, if there is one."""
-        row = self.rows_of([name])[0]
-        return None if row < 0 else int(row)
+        if self._moved and (moved := self._moved.get(name)) is not None:
+            return moved
+        try:
+            row = self._names.number(name)
+        except UnicodeEncodeError as error:
+            raise UserError(f"the query {error.object!r} is not UTF-8: type it anew") from None
+        return None if row < 0 or self.removed[row] else row
 
     def rows_of(self, names: Sequence[str]) -> np.ndarray:
         """(B,) the rows of exactly these names, -1 for one that is not here.

@@ -288,7 +288,7 @@ def page_of(document: Schema) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(info['title'])}</title>"
-        '<link rel="stylesheet" href="static/docs.css"></head><body><main>'
+        '<link rel="icon" href="static/icon.svg"><link rel="stylesheet" href="static/docs.css"></head><body><main>'
         f"<h1>{html.escape(info['title'])} {html.escape(info['version'])}</h1><p>{html.escape(info['description'])} "
         '<a href="openapi.json">openapi.json</a></p>' + "".join(parts) + "</main></body></html>"
     )

@@ -41,7 +41,7 @@ def test_openapi_is_what_is_served(client: Any):
     page = client.get("/docs").body.decode()
     assert page == page_of(document)
     # Nothing from elsewhere, and nothing above the service, which may lie behind a proxy's prefix.
-    assert set(re.findall(r"(?:src|href)=\"([^\"]*)", page)) == {"static/docs.css", "openapi.json"}
+    assert set(re.findall(r"(?:src|href)=\"([^\"]*)", page)) == {"static/docs.css", "static/icon.svg", "openapi.json"}
 
 
 def test_metrics_are_prometheus(client: Any):
