@@ -20,7 +20,7 @@ from neuralcore.fitting.image_splits import ImageSplits, description_of, device_
 from neuralcore.fitting.task import Figures, Player, players_of
 from neuralcore.generative.autoencoder_config import AutoencoderConfig
 from neuralcore.generative.pictures import ROWS, beside, between, tiles
-from neuralcore.generative.pyramids import Down, Up, as_shares
+from neuralcore.generative.pyramids import Down, Up, as_shares, keep_sizes
 from neuralcore.seeding import seeded_torch
 
 SHOWN = 64
@@ -38,6 +38,7 @@ class Autoencoder(nn.Module):
         down = Down(channels, size, width)
         self.encoder = nn.Sequential(down, nn.Flatten(), nn.Linear(down.features * down.side**2, latent))
         self.decoder = Up(latent, channels, size, width)
+        keep_sizes(self)
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) bytes, or floats in [0, 1] -> (B, D)."""

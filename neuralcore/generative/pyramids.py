@@ -1,9 +1,7 @@
 """Strided 4x4 convolutions down to a few pixels, and up from them: what autoencoders and DCGAN are made of.
 
 Each layer halves (doubles) the side and doubles (halves) the channels, as in Radford et al. 2016, figure 1
-(https://arxiv.org/abs/1511.06434). First weights keep the size of signals through rectifiers (He et al. 2015, eq.
-10); with torch's own, the code has next to no part in what a deep decoder gives, and its gradient vanishes. Axes: B
-images, C channels, H x W pixels, s x s the smallest side.
+(https://arxiv.org/abs/1511.06434). Axes: B images, C channels, H x W pixels, s x s the smallest side.
 """
 
 from __future__ import annotations
@@ -49,7 +47,7 @@ class Down(nn.Sequential):
         at = sides(size)
         for number in range(len(at) - 1):
             after = width * 2**number
-            layers.append(_kept(nn.Conv2d(channels, after, 4, 2, 1, bias=not norm), 16 * channels))
+            layers.append(nn.Conv2d(channels, after, 4, 2, 1, bias=not norm))
             if norm and number:
                 layers.append(nn.BatchNorm2d(after))
             layers.append(nn.LeakyReLU(slope, inplace=True))
@@ -70,20 +68,31 @@ class Up(nn.Sequential):
         at = sides(size)
         after = width * 2 ** (len(at) - 2)
         layers: list[nn.Module] = [nn.Unflatten(1, (latent, 1, 1))]
-        layers.append(_kept(nn.ConvTranspose2d(latent, after, at[-1], bias=not norm), latent))
+        layers.append(nn.ConvTranspose2d(latent, after, at[-1], bias=not norm))
         for number in range(len(at) - 1):
             layers += [*([nn.BatchNorm2d(after)] if norm else []), nn.ReLU(inplace=True)]
             before, after = after, after // 2 if number < len(at) - 2 else channels
-            layers.append(_kept(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=not norm), 4 * before))
+            layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=not norm))
         super().__init__(*layers)
 
 
-def _kept(layer: nn.Conv2d | nn.ConvTranspose2d, inputs: int) -> nn.Module:
-    """The layer, its weights normal with variance 2 / inputs of an output, its biases 0."""
-    nn.init.normal_(layer.weight, std=(2.0 / inputs) ** 0.5)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-    return layer
+def keep_sizes(network: nn.Module) -> None:
+    """First weights that keep the size of signals through rectifiers (He et al. 2015, eq. 10), biases 0.
+
+    A plain autoencoder needs them: with torch's own, the code has next to no part in what the decoder gives. A
+    variational one is better off without: its codes are noise at first.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            inputs = layer.weight[0].numel()
+        elif isinstance(layer, nn.ConvTranspose2d):  # an output sees kernel / stride of it in either direction
+            whole = layer.stride == (1, 1)  # of one pixel, to all
+            inputs = layer.in_channels * (1 if whole else layer.weight[0, 0].numel() // 4)
+        else:
+            continue
+        nn.init.normal_(layer.weight, std=(2.0 / inputs) ** 0.5)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 
 def as_shares(images: torch.Tensor) -> torch.Tensor:
