@@ -74,7 +74,7 @@ def answered(
 ) -> list[Matches]:
     """(M, ·) scores and rows as M answers of at most k, each without the rows that were asked for, and without -1."""
     out, whole = [], not rows.size or (min(rows[0].tolist()) if len(rows) == 1 else rows.min()) >= 0
-    if whole and rows.shape[1] <= k and not any([meaning.rows for meaning in asked]):
+    if whole and rows.shape[1] <= k and not any(meaning.rows for meaning in asked):
         found_rows = (FoundRows(lookup, each, found) for each, found in zip(scores, rows))
         return [Matches(found, meaning.mode, meaning.name) for found, meaning in zip(found_rows, asked)]
     for each, found, meaning in zip(scores, rows, asked):
