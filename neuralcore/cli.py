@@ -14,6 +14,10 @@ COMMANDS = {
         "check",
         "Look for what would keep a network from learning",
     ),
+    "detect": Command("neuralcore.detection.detect_command", "DetectArguments", "detect", "Find objects in pictures"),
+    "segment": Command(
+        "neuralcore.segmentation.segment_command", "SegmentArguments", "segment", "Label the pixels of pictures"
+    ),
     "explain": Command(
         "neuralcore.understanding.explain_command",
         "ExplainArguments",

@@ -24,6 +24,7 @@ TAILS, HEADS = 0, 1  # which side of the edges is asked for
 Scorer = Callable[[np.ndarray, np.ndarray, int], torch.Tensor]
 
 CHUNK_BYTES = 64 * 2**20  # of scores at once: a chunk of B queries is a (B, N) matrix
+LEAST = 32  # queries at once, however many entities: for each chunk all vectors are read
 
 
 class Ranks(NamedTuple):
@@ -137,7 +138,7 @@ def rank(
             if asked is not None:
                 of_relation &= asked[:relations, side]
             mine = np.flatnonzero(of_relation[edges[:, 1]])
-            chunk = max(1, CHUNK_BYTES // (4 * max(len(could), 1)))
+            chunk = max(LEAST, CHUNK_BYTES // (4 * max(len(could), 1)))
             for start in range(0, len(mine), chunk):
                 at = mine[start : start + chunk]
                 part = edges[at]

@@ -115,19 +115,42 @@ def read_picture(path: str | Path, channels: int, size: tuple[int, int] | None =
     """
     try:
         with open(path, "rb") as file:
-            return _decoded(file, str(path), channels, size)
+            return decoded(file, str(path), channels, size)
     except OSError as error:
         raise UserError(f"{path} is no picture: {error.strerror or error}") from None
 
 
-def _decoded(file: IO[bytes], name: str, channels: int, size: tuple[int, int] | None = None) -> np.ndarray:
+def pictures_in(path: str | Path) -> dict[str, Path]:
+    """Name -> file of a picture, or of all pictures in a folder and in those within, in their order.
+
+    A name is the path below the folder without its ending.
+
+    Raises:
+        UserError: there are none, or two of one name.
+    """
+    folder = Path(path)
+    if folder.is_file():
+        return {folder.stem: folder}
+    found: dict[str, Path] = {}
+    for file in sorted(file for file in folder.rglob("*") if file.suffix.lower() in PICTURES):
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        if name in found:
+            raise UserError(f"{path} has two pictures named {name}: rename one of them")
+        found[name] = file
+    if not found:
+        raise UserError(f"no pictures in {path}: it should hold {', '.join(PICTURES)}")
+    return found
+
+
+def decoded(file: IO[bytes], name: str, channels: int, size: tuple[int, int] | None = None) -> np.ndarray:
+    """(C, H, W) uint8 of a picture's bytes; `name` is what messages call it. See `read_picture`."""
     try:
         picture = pillow_image.open(file).convert("L" if channels == 1 else "RGB")
     except (OSError, ValueError, SyntaxError) as error:
         raise UserError(f"{name} is no picture that Pillow can read: {error}") from None
     if size is not None and picture.size != (size[1], size[0]):
         picture = picture.resize((size[1], size[0]), pillow_image.Resampling.BILINEAR)
-    pixels = np.asarray(picture, np.uint8)
+    pixels = np.array(picture, np.uint8)  # a copy, which torch may write to
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
@@ -188,7 +211,7 @@ def _read_classes(folder: Path, split: str) -> Images:
     entries: list[tuple[str, np.ndarray]] = []  # class, pixels
     where, size = folder / split, None
     for name, data in _files(folder, split):
-        picture = _decoded(io.BytesIO(data), f"{where}/{name}", 3)
+        picture = decoded(io.BytesIO(data), f"{where}/{name}", 3)
         if size is not None and picture.shape != size:
             raise UserError(
                 f"{where}/{name} is {picture.shape[1:]} pixels, others are {size[1:]}: bring all to one size"

@@ -72,7 +72,7 @@ def read_masked(path: str) -> Masked:
             raise UserError(f"{path} holds {len(held)} .npz files: it should hold one, or name the file with --data")
         file = held[0]
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with open(file, "rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in ("image", "mask", "names") if name in arrays}
     except FileNotFoundError:
         raise UserError(f'no file of masked images {path}: name an .npz with --data, or "shapes"') from None

@@ -65,7 +65,8 @@ class FitConfig:
     checkpoint_minutes: float = 2.0
     """minutes between checkpoints; every evaluation makes one too. What is computed does not depend on it"""
     freeze: tuple[str, ...] = ()
-    """beginnings of names of weights that stay as they are, as `trunk.`; batch norms below keep their statistics"""
+    """beginnings of names of weights that stay as they are, as `trunk.` or `*.bias`; their batch norms keep their
+    statistics"""
     rates: tyro.conf.Suppress[dict[str, float]] = field(default_factory=dict)
     """beginnings of names of weights -> factor of their learning rate; in a file, a table [fit.rates]"""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
@@ -52,8 +53,13 @@ def make_optimiser(parameters: Mapping[str, nn.Parameter], config: FitConfig) ->
 
 def _factor(name: str, rates: Mapping[str, float]) -> float:
     """Of the beginnings that fit a name, the longest one's factor; 1 if there is none."""
-    fitting = [beginning for beginning in rates if name.startswith(beginning)]
-    return rates[max(fitting, key=len)] if fitting else 1.0
+    fitting = [beginning for beginning in rates if begins(name, beginning)]
+    return rates[max(fitting, key=lambda beginning: len(beginning.replace("*", "")))] if fitting else 1.0
+
+
+def begins(name: str, beginning: str) -> bool:
+    """Whether a weight's name begins so; a * in it stands for anything, as in `trunk.*.bias`."""
+    return fnmatchcase(name, beginning + "*")
 
 
 def rate_at(epoch: float, config: FitConfig) -> float:
@@ -99,10 +105,10 @@ def freeze(model: nn.Module, beginnings: Iterable[str]) -> None:
     named = list(model.named_parameters(remove_duplicate=False))  # shared weights have several names
     names = [name for name, _ in named]
     for beginning in beginnings:
-        if not any(name.startswith(beginning) for name in names):
+        if not any(begins(name, beginning) for name in names):
             raise UserError(f"freeze: no weights begin with {beginning!r}: {nearest(beginning, names)}")
     for name, parameter in named:
-        if any(name.startswith(beginning) for beginning in beginnings):
+        if any(begins(name, beginning) for beginning in beginnings):
             parameter.requires_grad_(False)
 
 
@@ -110,5 +116,5 @@ def train_mode(model: nn.Module, frozen: Iterable[str]) -> None:
     """Training mode, but for batch norms among the frozen: they go on with the statistics they have."""
     model.train()
     for name, module in model.named_modules():
-        if isinstance(module, _BatchNorm) and any(f"{name}.".startswith(beginning) for beginning in frozen):
+        if isinstance(module, _BatchNorm) and any(begins(f"{name}.", beginning) for beginning in frozen):
             module.eval()

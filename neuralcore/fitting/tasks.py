@@ -9,8 +9,22 @@ from neuralcore.errors import UserError, nearest
 
 TASKS = {
     "adversarial": "neuralcore.understanding.adversarial_config:AdversarialConfig",
+    "autoencode": "neuralcore.generative.autoencoder_config:AutoencoderConfig",
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
+    "clips": "neuralcore.clips.clips_config:ClipsConfig",
+    "contrast": "neuralcore.pretraining.trunk_config:ContrastConfig",
+    "detect": "neuralcore.detection.detecting_config:DetectConfig",
+    "embed": "neuralcore.pretraining.trunk_config:EmbedConfig",
+    "fixmatch": "neuralcore.pretraining.trunk_config:FixMatchConfig",
+    "gan": "neuralcore.generative.gan_config:GANConfig",
+    "maml": "neuralcore.pretraining.episodes_config:MAMLConfig",
+    "pixelcnn": "neuralcore.generative.pixelcnn_config:PixelCNNConfig",
+    "points": "neuralcore.points.points_config:PointsConfig",
+    "points_autoencode": "neuralcore.points.points_config:PointsAutoencodeConfig",
+    "prototypical": "neuralcore.pretraining.episodes_config:PrototypicalConfig",
+    "rotate": "neuralcore.pretraining.trunk_config:RotateConfig",
     "segment": "neuralcore.segmentation.segmenting_config:SegmentConfig",
+    "vae": "neuralcore.generative.vae_config:VAEConfig",
 }
 
 

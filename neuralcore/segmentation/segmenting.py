@@ -96,9 +96,9 @@ class Segmenting:
         c, margin = self.config, self.margin
         if self._there is None or self._there[0].device != device:
             train = self.splits["train"]
-            sides = [max(side, c.tile) + 2 * margin for side in train.labels.shape[1:]]
-            images = torch.stack([mirrored(torch.from_numpy(image), *sides, margin) for image in train.images])
-            labels = mirrored(torch.from_numpy(train.labels), *sides, margin)
+            tall, wide = (max(side, c.tile) + 2 * margin for side in train.labels.shape[1:])
+            images = torch.stack([mirrored(torch.from_numpy(image), tall, wide, margin) for image in train.images])
+            labels = mirrored(torch.from_numpy(train.labels), tall, wide, margin)
             self._there = images.to(device), labels.to(device)
         chosen = torch.from_numpy(rows).to(device)
         images, labels = cropped(self._there[0][chosen], self._there[1][chosen], c.tile + 2 * margin, generator)

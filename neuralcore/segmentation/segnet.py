@@ -53,5 +53,5 @@ class SegNet(nn.Module):
             x, place = F.max_pool2d(stage(x), 2, return_indices=True)
             places.append(place)
         for stage in self.up:
-            x = stage(F.max_unpool2d(x, places.pop(), 2))
+            x = stage(F.max_unpool2d(x, places.pop(), [2, 2]))
         return x

@@ -165,7 +165,10 @@ class Classification:
         found = []
         for start in range(0, len(images), AT_ONCE):
             some = torch.from_numpy(images[start : start + AT_ONCE]).to(device)
-            found.append(self.model(some).float().cpu().numpy())
+            logits = self.model(some).float()
+            if self.config.both_sides:
+                logits = (logits + self.model(some.flip(3)).float()) / 2.0
+            found.append(logits.cpu().numpy())
         return np.concatenate(found)
 
     def evaluate(self, split: str) -> dict[str, float]:

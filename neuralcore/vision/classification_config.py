@@ -49,6 +49,8 @@ class ClassifyConfig:
     """α of mixup (Zhang et al. 2018); 0: none"""
     cutmix: float = 0.0
     """α of CutMix (Yun et al. 2019); 0: none. With both, each batch has one of them"""
+    both_sides: bool = False
+    """images are judged together with their mirror images, by the mean of the two logits"""
     fit: FitConfig = field(default_factory=FitConfig)
 
     def __post_init__(self) -> None:

@@ -35,7 +35,9 @@ def test_schedules_are_what_they_say() -> None:
 
 def test_groups_by_decay_and_rate() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
-    config = replace(BASE, optimiser="momentum", weight_decay=0.1, rates={"0": 0.1, "0.bias": 0.0})
+    config = replace(
+        BASE, optimiser="momentum", weight_decay=0.1, rates={"0": 0.1, "*.bias": 0.0, "1.b": 3.0, "1.bias": 1.0}
+    )
     optimiser = make_optimiser(dict(model.named_parameters()), config)
     set_rate(optimiser, 0.5)
     found = {
