@@ -172,15 +172,14 @@ def test_the_suggested_rate_is_where_the_loss_falls_and_no_later() -> None:
         def loss(self, batch: Any, generator: torch.Generator) -> Any:
             return 0.5 * (self.model.weight[0, 0] - 1.0) ** 2 + 1.0, {}
 
-    steps, ratio = 200, 1e9 ** (1 / 199)
-    found = check.learning_rates(One(), replace(CONFIG, optimiser="sgd"), highest=1e3, steps=steps, device=CPU)
+    steps, ratio = 200, 1e7 ** (1 / 199)
+    found = check.learning_rates(One(), replace(CONFIG, optimiser="sgd"), steps=steps, device=CPU)
     left, losses = 1.0, []
     for step in range(steps):
         losses.append(0.5 * left**2 + 1.0)
         left *= 1.0 - 1e-6 * ratio**step
     steepest = 1e-6 * ratio ** int(np.argmin(np.gradient(losses[: int(np.argmin(losses)) + 1])))
     assert found.figures["suggested"] == pytest.approx(steepest, rel=2.0 * (ratio - 1.0))
-    assert 2.0 < found.figures["explodes"] < 1e3  # beyond 2 each step makes it worse
 
 
 FILE = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
@@ -94,21 +93,19 @@ def test_a_gram_matrix_is_the_mean_of_products() -> None:
     torch.testing.assert_close(gram(maps), torch.einsum("bihw,bjhw->bij", maps, maps) / 20)
 
 
-def test_style_goes_on_falling_where_pixels_meet_their_bounds() -> None:
-    """Black and white images under a batch norm: most pixels end at 0 or 1."""
+def test_style_goes_on_falling() -> None:
+    """Black and white images under batch norms: most pixels go to the edges, and a step must not end the descent."""
     with seeded_torch(0):
-        layers = [nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3)]
-        model = nn.Sequential(*layers).eval()
-    noise = torch.rand((1, 1, 16, 16), generator=generator(2))
-    image = torch.rand((1, 1, 16, 16), generator=generator(3)).round()
-    found, history = texture(model, ["0", "3"], image, steps=40, generator=generator())
-    assert all(later <= earlier for earlier, later in itertools.pairwise(history))
-    assert history[-1] < 1e-2 * history[0]
+        wide = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()).eval()
+    noise = torch.rand((1, 1, 20, 20), generator=generator(2))
+    image = torch.rand((1, 1, 20, 20), generator=generator(3)).round()
+    _, history = texture(wide, ["0", "1"], image, steps=60, generator=generator())
+    assert history[-1] < 5e-3 * history[0]
+    found, history = transfer(wide, noise, image, content_module="1", style_modules=["0", "1"], steps=60)
+    assert history[-1] < 0.25 * history[0]
+    assert history[-1] == min(history)
     assert found.min() >= 0.0
     assert found.max() <= 1.0
-    _, history = transfer(model, noise, image, content_module="3", style_modules=["0", "3"], steps=40)
-    assert len(history) > 20
-    assert history[-1] < 0.5 * history[0]
 
 
 def test_a_texture_of_another_size_has_the_same_gram_matrices(model: nn.Module) -> None:
