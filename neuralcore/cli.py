@@ -33,6 +33,9 @@ COMMANDS = {
     "encode": Command(
         "neuralcore.vision.encode_command", "EncodeArguments", "encode", "Make named vectors of pictures"
     ),
+    "sample": Command(
+        "neuralcore.generative.sample_command", "SampleArguments", "sample", "Make images with a fitted model"
+    ),
 }
 
 

@@ -70,7 +70,7 @@ def test_boxes_are_taken_from_the_level_of_their_size() -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "expected"),
     [
-        ("retina", {**SMALL, "first": 1, "levels": 3, "towers": 1, "anchor": 4.5, "scales": (1.0,)}, 0.9),
+        ("retina", {**SMALL, "first": 2, "levels": 2, "towers": 1, "anchor": 3.0, "scales": (1.0,)}, 0.9),
         (
             "retina",
             {**SMALL, "first": 2, "levels": 1, "towers": 0, "anchor": 3.5, "scales": (1.0,), "box_loss": "giou"},

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from neuralcore import cli
 from neuralcore.data.images import Images
 from neuralcore.fitting import FitConfig
 from neuralcore.fitting.loop import Fit, evaluate
+from neuralcore.fitting.saved import save_model
 from neuralcore.generative.masked import Above, Row, channel_of
 from neuralcore.generative.pixelcnn import PixelCNN
 from neuralcore.generative.pixelcnn_config import PixelCNNConfig
@@ -112,3 +114,8 @@ def test_pictures_of_each_class_and_of_lower_halves(few: Images, tmp_path: Path)
         task.draw(tmp_path)
     for name in ("samples", "completions"):
         assert (tmp_path / f"{name}.png").stat().st_size > 1_000
+    save_model(tmp_path / "model", task.model, "pixelcnn", task.config, task.description)
+    out = tmp_path / "b.png"
+    assert cli.main(["sample", str(tmp_path), "--of", "b", "--count", "2", "--out", str(out)]) == 0
+    assert out.stat().st_size > 100
+    assert cli.main(["sample", str(tmp_path), "--of", "e"]) == 2

@@ -176,6 +176,14 @@ def test_a_run_leaves_figures_pictures_and_a_model(here: Path, task: str) -> Non
     for name in pictures:
         assert Path(f"run/{name}.png").stat().st_size > 1_000, name
     assert load_model("run").task == task
+    code = cli.main(["sample", "run", "--count", "5", "--out", "made.npy"])
+    assert code == (2 if task == "autoencode" else 0)
+    if code == 0:
+        made = np.load("made.npy")
+        assert made.shape == (5, 3, 32, 32)
+        assert made.dtype == np.uint8
+        assert cli.main(["sample", "run", "--out", "made.jpg"]) == 2
+        assert cli.main(["sample", "run", "--of", "circle"]) == 2  # neither knows classes
 
 
 @pytest.mark.parametrize(
