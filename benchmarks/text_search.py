@@ -93,8 +93,9 @@ def wikispeedia(data: Path) -> tuple[list[Document], dict[str, str], np.ndarray]
             paragraphs = [part for part in text.split("\n\n") if part.strip()]
             lead = next((i for i, part in enumerate(paragraphs) if PROSE.match(part)), None)
             if lead is not None:
-                ends = re.sub(r"(?<=[a-z0-9)][.!?]) (?=[A-Z])", "\0", _line(paragraphs[lead]))
-                sentence, _, paragraphs[lead] = ends.partition("\0")
+                # In two at the first end of a sentence.
+                parts = re.split(r"(?<=[a-z0-9)][.!?]) (?=[A-Z])", _line(paragraphs[lead]), maxsplit=1)
+                sentence, paragraphs[lead] = parts[0], "".join(parts[1:])
                 own = re.compile(
                     r"\b(" + "|".join(map(re.escape, re.findall(r"\w+", title))) + r")(?:'s|s|es)?\b", re.I
                 )

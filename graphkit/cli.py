@@ -32,6 +32,9 @@ COMMANDS = {
         "serve",
         "Serve an index over HTTP, with a page to search it",
     ),
+    "map": Command(
+        "graphkit.search.map_command", "MapArguments", "map_rows", "Lay an index out in the plane for its page"
+    ),
     "documents": Command(
         "graphkit.search.text_command", "DocumentsArguments", "documents", "Make documents searchable by their text"
     ),

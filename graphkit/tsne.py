@@ -1,10 +1,10 @@
 """t-SNE: points of many dimensions laid out in the plane so that near ones stay near.
 
 van der Maaten & Hinton 2008, "Visualizing Data using t-SNE", https://jmlr.org/papers/v9/vandermaaten08a.html. Every
-pair of points is looked at, so time and memory grow with N². Deviations, and why: the first layout is that of the two
-principal components instead of random, which keeps the large-scale order and needs no seed (Kobak & Berens 2019);
-early exaggeration is 12 instead of 4, and the learning rate is proportional to N (Belkina et al. 2019) and divided by
-the exaggeration, with a constant that keeps few points from swinging.
+pair of points is looked at, so time and memory grow with N²; `graphkit.tsne_many` is for more points. Deviations, and
+why: the first layout is that of the two principal components instead of random, which keeps the large-scale order and
+needs no seed (Kobak & Berens 2019); early exaggeration is 12 instead of 4, and the learning rate is proportional to N
+(Belkina et al. 2019) and divided by the exaggeration, with a constant that keeps few points from swinging.
 
 Axes: N points, D dimension.
 """
@@ -12,6 +12,7 @@ Axes: N points, D dimension.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -35,6 +36,23 @@ def principal_components(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.pad(coordinates, ((0, 0), (0, missing))), np.pad(shares, (0, missing))
 
 
+def principal_plane(X: np.ndarray) -> np.ndarray:
+    """(N, 2) float64: X (N, D), centred, on the two eigenvectors of its covariance with the largest eigenvalues.
+
+    By a (D, D) matrix, and not by decomposing all of X as `principal_components` does: a tenth of the time where rows
+    are many. An eigenvector's sign is free; its largest entry is made positive.
+    """
+    mean = X.mean(axis=0, dtype=np.float64)
+    covariance = np.zeros((X.shape[1],) * 2)
+    for start in range(0, len(X), 4096):
+        part = X[start : start + 4096] - mean
+        covariance += part.T @ part
+    vectors = np.linalg.eigh(covariance)[1][:, ::-1][:, :2]
+    vectors = vectors * np.sign(np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0))
+    points = np.concatenate([(X[start : start + 4096] - mean) @ vectors for start in range(0, len(X), 4096)])
+    return np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
+
+
 def squared_distances(X: np.ndarray) -> np.ndarray:
     """(N, N), zero on the diagonal."""
     norms = (X * X).sum(axis=1)
@@ -44,14 +62,18 @@ def squared_distances(X: np.ndarray) -> np.ndarray:
 
 
 def conditional_affinities(distances: np.ndarray, perplexity: float) -> np.ndarray:
-    """(N, N) p_{j|i} = exp(-β_i d_ij) / Σ_{k≠i} exp(-β_i d_ik), where β_i gives each row the perplexity.
+    """(N, N) p_{j|i} = exp(-β_i d_ij) / Σ_{k≠i} exp(-β_i d_ik), where β_i gives each row the perplexity."""
+    return affinities_to(np.where(np.eye(len(distances), dtype=bool), np.inf, distances), perplexity)
+
+
+def affinities_to(others: np.ndarray, perplexity: float) -> np.ndarray:
+    """(N, K) p_{j|i} of N points to K others each, from squared distances; inf is no other.
 
     A row's perplexity is 2 to the power of its entropy in bits; equations 1 and 2 of the paper. β is found by
     bisection, for all rows at once.
     """
-    N = len(distances)
+    N = len(others)
     # Shifted by each row's smallest: the same p, and no row whose exponentials are all zero.
-    others = np.where(np.eye(N, dtype=bool), np.inf, distances)
     shifted = others - others.min(axis=1, keepdims=True)
     low, high, beta = np.zeros(N), np.full(N, np.inf), np.ones(N)
     for _ in range(100):
@@ -84,24 +106,44 @@ def tsne(X: np.ndarray, perplexity: float | None = None, iterations: int = 1000)
     N = len(X)
     if not 4 <= N <= LARGEST:
         raise UserError(f"t-SNE of {N:,} points: choose between 4 and {LARGEST:,}")
-    if perplexity is None:
-        perplexity = min(30.0, (N - 1) / 3)
-    if not 1 <= perplexity < N - 1:
-        raise UserError(f"perplexity = {perplexity} with {N:,} points: choose between 1 and {N - 2}")
+    perplexity = checked_perplexity(perplexity, N)
     P = conditional_affinities(squared_distances(np.asarray(X, np.float64)), perplexity)
     P = (P + P.T) / (2 * N)  # joint: p_ij = (p_{j|i} + p_{i|j}) / 2N
-    Y = principal_components(np.asarray(X, np.float64))[0]
-    Y *= 1e-4 / max(float(Y[:, 0].std()), 1e-30)
+    Y = descend(principal_components(np.asarray(X, np.float64))[0], iterations, lambda f, Y: gradient(f * P, Y))
+    return Y, divergence(P, Y)
+
+
+def checked_perplexity(perplexity: float | None, N: int) -> float:
+    """A perplexity that N points can have; the default for None.
+
+    Raises:
+        UserError: they cannot.
+    """
+    if perplexity is None:
+        return min(30.0, (N - 1) / 3)
+    if not 1 <= perplexity < N - 1:
+        raise UserError(f"perplexity = {perplexity} with {N:,} points: choose between 1 and {N - 2}")
+    return perplexity
+
+
+def descend(Y: np.ndarray, iterations: int, slope_at: Callable[[float, np.ndarray], np.ndarray]) -> np.ndarray:
+    """(N, 2): where gradient descent with momentum ends that begins at Y (N, 2), made small.
+
+    Args:
+        slope_at: (exaggeration, layout) -> the gradient (N, 2) with P times the exaggeration.
+    """
+    N = len(Y)
+    Y = Y * (1e-4 / max(float(Y[:, 0].std()), 1e-30))
     velocity, gains = np.zeros_like(Y), np.ones_like(Y)
     for iteration in range(iterations):
         factor, momentum = (EXAGGERATION, 0.5) if iteration < EXAGGERATED else (1.0, 0.8)
-        slope = gradient(factor * P, Y)
+        slope = slope_at(factor, Y)
         # Jacobs 1988, as in the authors' programs: a step grows while the gradient keeps its direction.
         gains = np.where(np.sign(slope) == np.sign(velocity), gains * 0.8, gains + 0.2).clip(min=0.01)
         velocity = momentum * velocity - N / (4 * factor) * gains * slope
         Y = Y + velocity
         Y -= Y.mean(axis=0)
-    return Y, divergence(P, Y)
+    return Y
 
 
 def _kernel(Y: np.ndarray) -> np.ndarray:

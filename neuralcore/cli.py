@@ -8,6 +8,28 @@ from neuralcore.command_line import Command, run
 
 COMMANDS = {
     "fit": Command("neuralcore.fitting.command", "FitArguments", "fit", "Fit a network to data"),
+    "check": Command(
+        "neuralcore.fitting.check_command",
+        "CheckArguments",
+        "check",
+        "Look for what would keep a network from learning",
+    ),
+    "detect": Command("neuralcore.detection.detect_command", "DetectArguments", "detect", "Find objects in pictures"),
+    "segment": Command(
+        "neuralcore.segmentation.segment_command", "SegmentArguments", "segment", "Label the pixels of pictures"
+    ),
+    "explain": Command(
+        "neuralcore.understanding.explain_command",
+        "ExplainArguments",
+        "explain",
+        "Draw what a fitted classifier looks at in pictures",
+    ),
+    "project": Command(
+        "neuralcore.understanding.project_command",
+        "ProjectArguments",
+        "project",
+        "Draw the features of a classifier's images in a plane",
+    ),
     "encode": Command(
         "neuralcore.vision.encode_command", "EncodeArguments", "encode", "Make named vectors of pictures"
     ),

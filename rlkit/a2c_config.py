@@ -16,10 +16,12 @@ class A2CConfig(PolicyConfig):
     """environments stepped together (paper: 16 threads with one each)"""
     n_step: int = 5
     """steps of each environment in an update (paper: 5)"""
-    network: Literal["auto", "mlp", "nature", "impala"] = "auto"
+    network: Literal["auto", "mlp", "nature", "impala", "resnet"] = "auto"
     """trunk of policy and value (paper: a smaller one); auto: nature for images, impala for small ones, or mlp"""
     hidden: tuple[int, ...] = (512,)
     """widths of the fully connected layers (paper: 256)"""
+    trunk_from: str = ""
+    """run folder of `neuralcore fit` from whose classifier the trunk takes its first weights; empty: drawn"""
     initial_weights: Literal["fan_in", "orthogonal"] = "fan_in"
     """first weights: uniform within ±1/sqrt(fan-in), or orthogonal, which keeps signals large in deep trunks"""
     core: Literal["none", "lstm"] = "none"

@@ -15,6 +15,7 @@ COMMANDS = {
     "fitted-q": Command("rlkit.fitted_q_command", "FittedQArguments", "fitted_q", "Learn from a data set alone"),
     "evaluate": Command("rlkit.inspect_runs", "EvaluateArguments", "evaluate", "Play whole episodes and average"),
     "watch": Command("rlkit.inspect_runs", "WatchArguments", "watch", "Film an episode of a trained agent"),
+    "explain": Command("rlkit.explain", "ExplainArguments", "explain", "Draw what an agent looks at in images"),
     "export": Command("rlkit.export", "ExportArguments", "export", "Write a trained agent as a folder to give away"),
     "sweep": Command("rlkit.sweep", "Sweep", "sweep", "Search an algorithm's settings; the same command goes on"),
     "doctor": Command("rlkit.doctor", "DoctorArguments", "doctor", "Check an environment before training in it"),

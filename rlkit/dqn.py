@@ -35,6 +35,7 @@ from neuralcore.layers.trunk import trunk_for
 from neuralcore.optimizers import Adam, RMSprop
 from neuralcore.schedules import linear
 from neuralcore.seeding import Generators
+from neuralcore.vision.carrying import trunk_from_run
 from rlkit import loop
 from rlkit.dqn_config import DQNConfig
 from rlkit.environments import vector_env_of
@@ -107,6 +108,8 @@ class DQN:
             generator=self.generators.torch("weights"),
             seed=seed,
         )
+        if config.trunk_from:
+            trunk_from_run(self.agent.network.trunk, config.trunk_from)
         self.online = self.agent.network.to(self.device)
         self.target = _copy(self.online)
         self.optimizer = _optimizer(self.online, config)

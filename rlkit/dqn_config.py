@@ -14,10 +14,12 @@ class DQNConfig:
 
     num_envs: int = 1
     """environments stepped together (paper: 1)"""
-    network: Literal["auto", "mlp", "nature", "impala"] = "auto"
+    network: Literal["auto", "mlp", "nature", "impala", "resnet"] = "auto"
     """trunk of the Q-network (paper: nature); auto: nature for images, impala for small ones, or mlp"""
     hidden: tuple[int, ...] = (512,)
     """widths of the fully connected layers (paper: 512)"""
+    trunk_from: str = ""
+    """run folder of `neuralcore fit` from whose classifier the trunk takes its first weights; empty: drawn"""
     dueling: bool = False
     """separate value and advantage streams (Wang et al. 2016; paper: no)"""
     double: bool = False

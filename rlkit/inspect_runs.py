@@ -71,7 +71,7 @@ def evaluate(arguments: EvaluateArguments) -> int:
     set_threads(1)  # as in training: more mostly wait for each other
     run = pretrained.resolve(arguments.run)
     agent = agents.load(run)
-    env, env_args = _environment(run, arguments.env, arguments.env_args)
+    env, env_args = environment_of(run, arguments.env, arguments.env_args)
     exact = _exact(agent, env, env_args, arguments)
     row: dict[str, Any] = {"env": env, **_trained_steps(run), "seed": arguments.seed}
     is_run = (run / "config.toml").is_file() and run == Path(arguments.run)
@@ -146,7 +146,7 @@ def watch(arguments: WatchArguments) -> int:
     set_threads(1)
     run = pretrained.resolve(arguments.run)
     agent = agents.load(run)
-    env, env_args = _environment(run, arguments.env)
+    env, env_args = environment_of(run, arguments.env)
     home = run if run == Path(arguments.run) else Path("runs") / run.name  # what is shipped is not written to
     path = Path(arguments.out or home / "video" / default_film())
     result = record_video(
@@ -162,7 +162,7 @@ def watch(arguments: WatchArguments) -> int:
     return 0
 
 
-def _environment(folder: Path, env: str, env_args: tuple[str, ...] = ()) -> tuple[str, dict[str, Any]]:
+def environment_of(folder: Path, env: str, env_args: tuple[str, ...] = ()) -> tuple[str, dict[str, Any]]:
     """The environment named with the arguments named, or the one the run was trained in with those it had."""
     from rlkit.environments import parse_env_args
 

@@ -23,6 +23,7 @@ from neuralcore.layers.trunk import trunk_for
 from neuralcore.optimizers import Adam, RMSprop
 from neuralcore.schedules import linear
 from neuralcore.seeding import Generators
+from neuralcore.vision.carrying import trunk_from_run
 from rlkit import loop
 from rlkit.environments import vector_env_of
 from rlkit.gradient_step import gradient_step
@@ -95,6 +96,8 @@ class PolicyLearner:
             seed=seed,
             lstm=config.lstm,
         )
+        if config.trunk_from:
+            trunk_from_run(self.agent.network.trunk, config.trunk_from)
         self.network = self.agent.network.to(self.device)
         self.optimizer = self.make_optimizer()
         self.rollout = Rollout(self.env, seed)

@@ -20,10 +20,12 @@ class PPOConfig(PolicyConfig):
     """times that every transition of such a segment is learned from (paper: 3)"""
     minibatch: int = 256
     """transitions in an update, at most (paper: 32 of each of 8 environments)"""
-    network: Literal["auto", "mlp", "nature", "impala"] = "auto"
+    network: Literal["auto", "mlp", "nature", "impala", "resnet"] = "auto"
     """trunk of policy and value (paper: a smaller one); auto: nature for images, impala for small ones, or mlp"""
     hidden: tuple[int, ...] = (512,)
     """widths of the fully connected layers (paper: 256)"""
+    trunk_from: str = ""
+    """run folder of `neuralcore fit` from whose classifier the trunk takes its first weights; empty: drawn"""
     initial_weights: Literal["fan_in", "orthogonal"] = "fan_in"
     """first weights: uniform within ±1/sqrt(fan-in), or orthogonal, which keeps signals large in deep trunks"""
     core: Literal["none", "lstm"] = "none"

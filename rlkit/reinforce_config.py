@@ -18,10 +18,12 @@ class REINFORCEConfig(PolicyConfig):
     """whole episodes in an update (paper: 1)"""
     baseline: bool = True
     """returns count by how much they exceed a learned value of the state (paper: any baseline, or none)"""
-    network: Literal["auto", "mlp", "nature", "impala"] = "auto"
+    network: Literal["auto", "mlp", "nature", "impala", "resnet"] = "auto"
     """trunk that policy and value share (paper: any); auto: nature for images, impala for small ones, or mlp"""
     hidden: tuple[int, ...] = (512,)
     """widths of the fully connected layers (paper: any)"""
+    trunk_from: str = ""
+    """run folder of `neuralcore fit` from whose classifier the trunk takes its first weights; empty: drawn"""
     initial_weights: Literal["fan_in", "orthogonal"] = "fan_in"
     """first weights: uniform within ±1/sqrt(fan-in), or orthogonal, which keeps signals large in deep trunks"""
     discount: float = 0.99

@@ -158,6 +158,7 @@ def train(parsed: tuple[str, Any]) -> int:
         "evaluate_episodes",
         "new_episodes",
         "step_timeout",
+        f"{table_of(algorithm_name)}.trunk_from",  # the checkpoint has its weights
         "dqn.replay_folder",
         "dqn.replay_on_device",
     )

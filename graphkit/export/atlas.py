@@ -25,6 +25,7 @@ from graphkit.embedding.format_files import replacing
 from graphkit.embedding.vectors import pieces
 from graphkit.export.sources import Source
 from graphkit.tsne import LARGEST, principal_components, tsne
+from graphkit.tsne_many import MOST, tsne_of_many
 from neuralcore.errors import UserError
 from neuralcore.lazy import lazy_import
 from neuralcore.mapped import forget_pages
@@ -40,7 +41,7 @@ def write_atlas(source: Source, path: Path, layout: Layout = "pca", neighbors: i
     """Write the file; returns it.
 
     Args:
-        layout: what the plane is: the two principal components, or t-SNE (of up to 3,000 rows).
+        layout: what the plane is: the two principal components, or t-SNE (of up to 200,000 rows).
         neighbors: how many nearest rows of each are written; 0 for none, and no such column.
 
     Raises:
@@ -50,13 +51,16 @@ def write_atlas(source: Source, path: Path, layout: Layout = "pca", neighbors: i
     if clash := next((name for name in source.attributes if name in COLUMNS), None):
         raise UserError(f"{path}: an attribute is called {clash!r}, as a column of the file is: rename it")
     names, matrix = source.vectors.names, source.vectors.matrix
-    if layout == "tsne" and len(matrix) > LARGEST:
-        raise UserError(f"t-SNE lays out up to {LARGEST:,} rows, here are {len(matrix):,}: leave --layout out")
+    if layout == "tsne" and len(matrix) > MOST:
+        raise UserError(f"t-SNE lays out up to {MOST:,} rows, here are {len(matrix):,}: leave --layout out")
     if neighbors < 0:
         raise UserError(f"{neighbors} neighbours: 0 or more")
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     unit = (matrix / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    points = (principal_components(unit)[0] if layout == "pca" else tsne(unit)[0]).astype(np.float32)
+    if layout == "pca":
+        points = principal_components(unit)[0].astype(np.float32)
+    else:
+        points = (tsne if len(unit) <= LARGEST else tsne_of_many)(unit)[0].astype(np.float32)
     titles = source.vectors.titles or [""] * len(names)
     columns: dict[str, Any] = {"name": pyarrow.array(names, pyarrow.string())}
     if source.vectors.titles:

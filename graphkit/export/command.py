@@ -34,7 +34,7 @@ class ExportArguments:
     """None: that of the suffix; biggraph is PyTorch-BigGraph's folder of HDF5 files (extra hdf5), projector a folder
     for TensorBoard, atlas a Parquet file for Embedding Atlas, onnx an encoder of texts (extra onnx)"""
     layout: Literal["pca", "tsne"] = "pca"
-    """of atlas: where rows lie in the plane; tsne up to 3,000 rows, some minutes for as many"""
+    """of atlas: where rows lie in the plane; tsne up to 200,000 rows, a minute and more for tens of thousands"""
     neighbors: int = 10
     """of atlas: how many nearest rows are written with each; 0 for none"""
 

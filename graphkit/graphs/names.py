@@ -14,7 +14,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from neuralcore.kernels.name_numbers import NameTable, name_numbers
+from neuralcore.kernels.name_numbers import NameTable, name_numbers, number_of
 from neuralcore.lazy import lazy_import
 
 pyarrow = lazy_import("pyarrow")
@@ -76,14 +76,21 @@ class Names(Sequence[str]):
         """(B,) int32: where each of B names stands first, -1 for one that is not here."""
         return self._numbers(Names.of(names))
 
+    def number(self, name: str) -> int:
+        """Where one name stands first, -1 where it is not here; in a tenth of the time that an array of one takes."""
+        return number_of(name.encode(), self._known())
+
     def firsts(self) -> np.ndarray:
         """(N,) int32: of each name where it stands first, which is its own place where no name is there twice."""
         return self._numbers(self)
 
     def _numbers(self, asked: Names) -> np.ndarray:
+        return name_numbers([(asked.data, asked.offsets)], self._known(), add=False)[:, 0]
+
+    def _known(self) -> NameTable:
         if self._table is None:
             self._table = NameTable(self.data, self.offsets)
-        return name_numbers([(asked.data, asked.offsets)], self._table, add=False)[:, 0]
+        return self._table
 
     def index(self, name: Any, start: int = 0, stop: int | None = None) -> int:
         """Where a name stands first.
@@ -93,13 +100,13 @@ class Names(Sequence[str]):
         """
         if (start, stop) != (0, None):
             return start + self[start:stop].index(name)
-        found = int(self.numbers([name])[0]) if isinstance(name, str) else -1
+        found = self.number(name) if isinstance(name, str) else -1
         if found < 0:
             raise ValueError(f"{name!r} is not among {len(self):,} names")
         return found
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and bool(self.numbers([name])[0] >= 0)
+        return isinstance(name, str) and self.number(name) >= 0
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence) or isinstance(other, str):

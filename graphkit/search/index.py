@@ -201,7 +201,8 @@ class SearchIndex:
                 f"the query has shape {vectors.shape}; this index takes a name, ({self.dimension},) or "
                 f"(M, {self.dimension})"
             )
-        scores, rows = self._nearest(checked_queries(np.atleast_2d(vectors), self.metric), k, among)
+        many = vectors[None] if vectors.ndim == 1 else vectors
+        scores, rows = self._nearest(checked_queries(many, self.metric), k, among)
         found = answered(self._lookup, scores, rows, k, [VECTOR] * len(rows))
         return found[0] if vectors.ndim == 1 else found
 
@@ -232,8 +233,8 @@ class SearchIndex:
 
     def _by_names(self, queries: Sequence[str], k: int, among: np.ndarray | None, fuzzy: bool) -> list[Matches]:
         vectors, asked = understood(self.faiss, self._lookup, queries, fuzzy)
-        most = max(len(each.rows) for each in asked)
-        if sums := [place for place, each in enumerate(asked) if each.mode == "analogy"]:
+        most = max([len(each.rows) for each in asked])
+        if most > 1 and (sums := [place for place, each in enumerate(asked) if each.mode == "analogy"]):
             vectors[sums] = checked_queries(vectors[sums], self.metric)  # rows are as they have to be already
         return answered(self._lookup, *self._nearest(vectors, k + most, among), k, asked)
 

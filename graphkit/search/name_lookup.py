@@ -110,8 +110,13 @@ class NameLookup:
 
     def row_of(self, name: str) -> int | None:
         """The row of exactly this name, if there is one."""
-        row = self.rows_of([name])[0]
-        return None if row < 0 else int(row)
+        if self._moved and (moved := self._moved.get(name)) is not None:
+            return moved
+        try:
+            row = self._names.number(name)
+        except UnicodeEncodeError as error:
+            raise UserError(f"the query {error.object!r} is not UTF-8: type it anew") from None
+        return None if row < 0 or self.removed[row] else row
 
     def rows_of(self, names: Sequence[str]) -> np.ndarray:
         """(B,) the rows of exactly these names, -1 for one that is not here.
@@ -123,7 +128,8 @@ class NameLookup:
             rows = self._names.numbers(names).astype(np.int64)
         except UnicodeEncodeError as error:
             raise UserError(f"the query {error.object!r} is not UTF-8: type it anew") from None
-        rows[(rows >= 0) & self.removed[rows]] = -1
+        if self.gaps:
+            rows[(rows >= 0) & self.removed[rows]] = -1
         if self._moved:
             rows = np.array([self._moved.get(name, row) for name, row in zip(names, rows.tolist())], np.int64)
         return rows

@@ -9,6 +9,7 @@ Axes: N rows, D dimension, M queries, k neighbours, C candidates.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -62,12 +63,20 @@ def nearest_rows(
         ) from None
     if metric == "l2":
         scores = 0.0 - np.sqrt(np.maximum(-scores, 0))  # 0.0 - 0.0 is no -0.0
-    if (scores[:, :-1] > scores[:, 1:]).all() and (rows[:, -1] >= 0).all():
+    if _falling(scores) and (rows[0, -1] >= 0 if len(rows) == 1 else (rows[:, -1] >= 0).all()):
         return scores, rows  # as most are: no ties to put in order
     order = np.lexsort((rows, -scores), axis=-1)
     # An approximate index may visit fewer than k rows; its -1 come last, whatever their score.
     order = np.take_along_axis(order, np.argsort(np.take_along_axis(rows, order, 1) < 0, kind="stable", axis=1), 1)
     return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+
+
+def _falling(scores: np.ndarray) -> bool:
+    """Whether each score (M, k) is truly below the one before it."""
+    if len(scores) == 1:  # a list's comparisons cost less than an array's
+        values = scores[0].tolist()
+        return all(map(operator.gt, values, values[1:]))
+    return bool((scores[:, :-1] > scores[:, 1:]).all())
 
 
 def _candidates(
@@ -91,7 +100,7 @@ def _settled(
         scores, rows = _candidates(index, asked, wanted, metric, parameters)
         vectors = stored.reconstruct_batch(rows.ravel()).reshape(*rows.shape, stored.d).astype(np.float64)
         lengths = np.sqrt((vectors**2).sum(axis=-1))
-        length = np.linalg.norm(asked.astype(np.float64), axis=1)[:, None]
+        length = np.sqrt((asked.astype(np.float64) ** 2).sum(axis=-1))[:, None]
         # .sum(axis=-1) and not @: a row's sum must not depend on its place, as it does in BLAS
         if metric == "l2":
             exact = 0.0 - np.sqrt(((vectors - asked[:, None]) ** 2).sum(axis=-1))
@@ -100,14 +109,15 @@ def _settled(
         if metric == "cosine":
             exact /= lengths * length  # rows of length one in float32 are so to 1e-7 only
         exact = exact.astype(np.float32)
-        order = np.lexsort((rows, -exact), axis=-1)[:, :k]
+        if not _falling(exact):
+            order, each = np.lexsort((rows, -exact), axis=-1), np.arange(len(asked))[:, None]
+            exact, rows = exact[each, order], rows[each, order]
         stop = start + len(asked)
-        out_scores[start:stop] = np.take_along_axis(exact, order, 1)
-        out_rows[start:stop] = np.take_along_axis(rows, order, 1)
+        out_scores[start:stop], out_rows[start:stop] = exact[:, :k], rows[:, :k]
         if wanted < count:
             longest = lengths.max(axis=1)
             scale = (length[:, 0] + longest) ** 2 if metric == "l2" else length[:, 0] * longest
-            for i in np.flatnonzero(scores[:, -1] >= scores[:, k - 1] - ROUNDING * scale):
+            for i in (scores[:, -1] >= scores[:, k - 1] - ROUNDING * scale).nonzero()[0]:
                 one = slice(start + i, start + i + 1)
                 out_scores[one], out_rows[one] = _settled(
                     index, stored, queries[one], k, metric, parameters, count, 4 * wanted

@@ -40,7 +40,12 @@ def understood(index: Any, lookup: NameLookup, queries: Sequence[str], fuzzy: bo
     Raises:
         UserError: a query means no row, or several.
     """
+    if len(queries) == 1 and (only := lookup.row_of(queries[0])) is not None:
+        return index.reconstruct(only)[None], [Asked((only,), "exact", queries[0])]
     exact = lookup.rows_of(queries)
+    if len(queries) == 1 and exact[0] >= 0:  # a name alone, as most come: without the arrays of a batch
+        row = int(exact[0])
+        return index.reconstruct(row)[None], [Asked((row,), "exact", queries[0])]
     vectors = np.empty((len(queries), index.d), np.float32)
     vectors[exact >= 0] = index.reconstruct_batch(exact[exact >= 0])
     asked = []
@@ -71,12 +76,14 @@ def answered(
     lookup: NameLookup, scores: np.ndarray, rows: np.ndarray, k: int, asked: Sequence[Asked]
 ) -> list[Matches]:
     """(M, ·) scores and rows as M answers of at most k, each without the rows that were asked for, and without -1."""
-    out, whole = [], bool((rows >= 0).all())
+    out, whole = [], not rows.size or (min(rows[0].tolist()) if len(rows) == 1 else rows.min()) >= 0
     if whole and rows.shape[1] <= k and not any(meaning.rows for meaning in asked):
         found_rows = (FoundRows(lookup, each, found) for each, found in zip(scores, rows))
         return [Matches(found, meaning.mode, meaning.name) for found, meaning in zip(found_rows, asked)]
     for each, found, meaning in zip(scores, rows, asked):
-        if meaning.rows or not whole:
+        if whole and len(meaning.rows) == 1 and len(found) and found[0] == meaning.rows[0]:
+            each, found = each[1:], found[1:]  # as mostly: nothing is nearer to a row than itself
+        elif meaning.rows or not whole:
             kept = found >= 0
             for row in meaning.rows:
                 kept &= found != row

@@ -5,6 +5,7 @@ Axes: N rows, D dimension.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -124,10 +125,15 @@ def checked_queries(vectors: np.ndarray, metric: Metric) -> np.ndarray:
     Raises:
         UserError: as `checked_blocks`.
     """
-    with np.errstate(over="ignore"):
-        block = np.ascontiguousarray(vectors, dtype=np.float32)
+    if vectors.dtype == np.float32:
+        block = np.ascontiguousarray(vectors)
+    else:
+        with np.errstate(over="ignore"):
+            block = np.ascontiguousarray(vectors, dtype=np.float32)
     exact = block.astype(np.float64)
     squares = np.einsum("ij,ij->i", exact, exact)  # of float32 these are finite, unless a number was not
+    if len(squares) == 1 and 0 < (square := float(squares[0])) < LONGEST**2:  # the same, without arrays of one number
+        return (exact / math.sqrt(square)).astype(np.float32) if metric == "cosine" else block
     if not (squares < LONGEST**2).all() or not squares.all():
         return np.concatenate([block[:0], *checked_blocks(vectors, None, metric)])
     return (exact / np.sqrt(squares)[:, None]).astype(np.float32) if metric == "cosine" else block

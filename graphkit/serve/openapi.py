@@ -35,6 +35,7 @@ ABOUT = {
     "rows": "row numbers, 1,2,3",
     "offset": "where the list begins",
     "limit": "how many entities",
+    "method": "what the map is by; a map by tsne is made with graphkit map",
 }
 
 
@@ -135,9 +136,14 @@ def specification() -> Schema:
         text={"type": "boolean", "description": "whether texts can be searched for and embedded"},
     )
     layout = _object(
-        ["index", "method", "rows", "points", "kinds", "kind"],
+        ["index", "method", "methods", "rows", "points", "kinds", "kind"],
         index=version,
-        method={"enum": ["pca"]},
+        method={"enum": ["tsne", "pca"]},
+        methods={
+            "type": "array",
+            "items": STRING,
+            "description": "the maps there are, the default first",
+        },
         rows={"type": "array", "items": {"type": "integer"}},
         points={"type": "string", "description": "base64 of M x 2 little-endian float32 in [-1, 1]"},
         kinds={"type": "array", "items": STRING},
@@ -217,7 +223,7 @@ def specification() -> Schema:
                 limit={"type": "integer", "minimum": 1, "maximum": LISTED, "default": 10},
             )
         },
-        "/map": {"get": _get("Up to 50,000 rows as points of the plane", layout)},
+        "/map": {"get": _get("Up to 50,000 rows as points of the plane", layout, method={"enum": ["tsne", "pca"]})},
         "/health": {"get": _get("What is served; needs no token", health) | {"security": []}},
         "/reload": {
             "post": _post(
@@ -239,6 +245,7 @@ def specification() -> Schema:
             "description": "Which names are nearest to a name, a text or a vector, and which entities complete a "
             f"relation. A body is JSON of at most {BODY:,} bytes; a request asks for at most {MATCHES:,} matches.",
         },
+        "servers": [{"url": "."}],  # beside this document, also behind a proxy's prefix
         "security": [{"bearer": []}],
         "paths": paths,
         "components": {
@@ -281,9 +288,9 @@ def page_of(document: Schema) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(info['title'])}</title>"
-        '<link rel="stylesheet" href="/static/docs.css"></head><body><main>'
+        '<link rel="icon" href="static/icon.svg"><link rel="stylesheet" href="static/docs.css"></head><body><main>'
         f"<h1>{html.escape(info['title'])} {html.escape(info['version'])}</h1><p>{html.escape(info['description'])} "
-        '<a href="/openapi.json">openapi.json</a></p>' + "".join(parts) + "</main></body></html>"
+        '<a href="openapi.json">openapi.json</a></p>' + "".join(parts) + "</main></body></html>"
     )
 
 

@@ -22,6 +22,7 @@ from neuralcore.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from graphkit.search.matches import Matches, RelationMatches
+    from graphkit.search.plane import Plane
     from graphkit.search.relations import RelationIndex
     from graphkit.search.text_encoder import SIFEncoder
 
@@ -35,13 +36,14 @@ class Served:
     Attributes:
         version: 16 hex digits of the hash of their manifests.
         words: encodes texts; None where the model has no words. related: answers relations; None where no graph is
-            there.
+            there. plane: where rows lie in the plane; None where no map was made beforehand.
     """
 
     index: SearchIndex
     version: str
     words: SIFEncoder | None = None
     related: RelationIndex | None = None
+    plane: Plane | None = None
 
     @property
     def encodes(self) -> bool:

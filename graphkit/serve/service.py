@@ -24,13 +24,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from graphkit.search.relation_names import Ask
 from graphkit.serve.gate import Gate
-from graphkit.serve.map import layout
+from graphkit.serve.map import layout, methods
 from graphkit.serve.metrics import Metrics
 from graphkit.serve.openapi import page_of, specification
 from graphkit.serve.served import Served
@@ -65,7 +65,7 @@ class Service:
     def __init__(self, serving: Serving, metrics: Metrics, workers: Workers, cookie: str, token: str | None):
         self.serving, self.metrics, self.workers = serving, metrics, workers
         self.cookie, self.token = cookie, token
-        self._map: tuple[Served, asyncio.Future[bytes]] | None = None
+        self._maps: tuple[Served, dict[str, asyncio.Future[bytes]]] | None = None
         self.connections: Callable[[], int] = lambda: 0
 
     async def answer(self, work: Callable[[Served, float], dict[str, Any]]) -> Response:
@@ -158,13 +158,21 @@ class Service:
 
     async def map(self, request: Request) -> Response:
         """GET /map: rows as points of the plane."""
-        of_query(request.scope["query_string"], ())
+        asked = of_query(request.scope["query_string"], ("method",))
         served = self.serving.now
-        if self._map is None or self._map[0] is not served:  # drawn once for each index, beside the answers
-            draw = self.workers.load(lambda: encoded({"index": served.version, **layout(served)}))
-            self._map = served, asyncio.ensure_future(draw)
+        known = methods(served)
+        method = asked.text("method") if "method" in asked else known[0]
+        if method not in known:
+            there = " and ".join(known)
+            raise Refused(404, f"no map by {method[:40]!r} here, only by {there}; graphkit map makes that by tsne")
+        if self._maps is None or self._maps[0] is not served:
+            self._maps = served, {}
+        maps = self._maps[1]
+        if method not in maps:  # drawn once for each index, beside the answers
+            draw = self.workers.load(lambda: encoded({"index": served.version, **layout(served, method)}))
+            maps[method] = asyncio.ensure_future(draw)
         try:
-            return json_response(await asyncio.wait_for(asyncio.shield(self._map[1]), SECONDS))
+            return json_response(await asyncio.wait_for(asyncio.shield(maps[method]), SECONDS))
         except TimeoutError:
             raise Refused(503, "the map is still being drawn: try again", {"retry-after": "5"}) from None
 
@@ -199,9 +207,10 @@ class Service:
     async def page(self, request: Request) -> Response:
         """GET /: the page; opened with the token, it is kept in a cookie and leaves the address."""
         if "token" in request.query_params and self.token is not None:
-            answer = RedirectResponse("/", 303)
-            # Strict: no page of another site can have it sent along.
-            answer.set_cookie(self.cookie, self.token, httponly=True, samesite="strict", path="/")
+            # Relative, and the cookie without a path, which is then that of the page: a proxy may have put the
+            # service behind a prefix, where "/" is another's. Strict: no page of another site can have it sent along.
+            answer = Response(status_code=303, headers={"location": "./"})
+            answer.set_cookie(self.cookie, self.token, httponly=True, samesite="strict", path=None)
             return answer
         return Response((PAGE / "index.html").read_bytes(), media_type="text/html")
 
@@ -276,6 +285,7 @@ def application(
     )
     handlers: dict[Any, Any] = {Refused: refused, UserError: refused, HTTPException: refused, Exception: broken}
     app = Starlette(routes=routes, middleware=[gate], exception_handlers=handlers, lifespan=lifespan)
+    app.router.redirect_slashes = False  # to an absolute address, which a prefix is missing from
     app.state.service = service
     return app
 

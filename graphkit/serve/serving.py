@@ -9,6 +9,7 @@ stay readable after they were unlinked.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import sys
 import threading
@@ -21,6 +22,8 @@ import numpy as np
 from graphkit.search.folder import KIND
 from graphkit.search.index import SearchIndex
 from graphkit.search.opened import Opened
+from graphkit.search.plane import FOLDER as MAP
+from graphkit.search.plane import Plane, read_plane
 from graphkit.search.rows import read_source
 from graphkit.search.text_encoder import SIFEncoder
 from graphkit.serve.metrics import Metrics
@@ -64,8 +67,10 @@ class Serving:
     ):
         self._folder, self._model, self._settings = folder, model, (metric, factory, recall)
         self._places = [Opened(each).place for each in (folder, model) if each is not None]
+        self._map = self._places[0] / MAP / "manifest.json"
         self._metrics, self._lock = metrics or Metrics(), threading.Lock()
         self._stamp = self._stamps()
+        self._loaded: list[bytes] = []  # the manifests of what is served now, without that of a map
         self.now: Served = self._load()
 
     def look(self) -> None:
@@ -113,30 +118,47 @@ class Serving:
         """What the folders hold, all of one version."""
         for _ in range(TRIES):
             before = self._manifests()
+            whole = before[: len(self._places)]
             try:
-                served = load(self._folder, self._model, version_of(before), *self._settings)
+                if whole == self._loaded:  # another map alone
+                    served = dataclasses.replace(self.now, version=version_of(before))
+                else:
+                    served = load(self._folder, self._model, version_of(before), *self._settings)
             except UserError:
                 if self._manifests() == before:
                     raise
                 continue  # its files went when a new manifest came: there is something new to load
+            served = dataclasses.replace(served, plane=self._plane(before[0], served.index))
             if self._manifests() == before:
+                self._loaded = whole
                 return served
         raise StillWrittenError(f"{self._places[0]} is written anew faster than it can be loaded: try again")
 
+    def _plane(self, manifest: bytes, index: SearchIndex) -> Plane | None:
+        """The map that was made beforehand; one that does not fit is no reason not to serve the index."""
+        try:
+            return read_plane(self._places[0], manifest, index)
+        except UserError as error:
+            say(str(error))
+            return None
+
     def _manifests(self) -> list[bytes]:
         try:
-            return [(place / "manifest.json").read_bytes() for place in self._places]
+            found = [(place / "manifest.json").read_bytes() for place in self._places]
         except OSError as error:
             raise UserError(f"{error.filename} cannot be read: {error.strerror}") from None
+        with contextlib.suppress(OSError):  # most have none
+            found.append(self._map.read_bytes())
+        return found
 
     def _version(self) -> str:
         return version_of(self._manifests())
 
     def _stamps(self) -> list[Any]:
         stamps: list[Any] = []
-        for place in self._places:
+        for path in (*(place / "manifest.json" for place in self._places), self._map):
             try:
-                found = (place / "manifest.json").stat()
+                found = path.stat()
                 stamps.append((found.st_ino, found.st_mtime_ns, found.st_size))
             except OSError as error:
                 stamps.append(error.errno)

@@ -32,7 +32,6 @@ class Boxed:
 
     Attributes:
         images: (N, C, H, W) uint8; smaller images lie at the top left, zeros around them.
-        sizes: (N, 2) int64, height and width of what is image.
         boxes: N of (M_n, 4) float32, left, top, right, bottom in pixels of the canvas.
         kinds: N of (M_n,) int64 in [0, K).
         difficult: N of (M_n,) bool: neither learned from nor counted (VOC's word for what is hard to tell).
@@ -40,7 +39,6 @@ class Boxed:
     """
 
     images: np.ndarray
-    sizes: np.ndarray
     boxes: list[np.ndarray]
     kinds: list[np.ndarray]
     difficult: list[np.ndarray]
@@ -81,14 +79,11 @@ def read_boxed(path: str, side: int = 0) -> dict[str, Boxed]:
     found = {}
     for split, members in wanted.items():
         images = np.zeros((len(members), 3, tall, wide), np.uint8)
-        sizes = np.zeros((len(members), 2), np.int64)
         for n, name in enumerate(members):
             image = read[name][0]
-            sizes[n] = image.shape[1:]
             images[n, :, : image.shape[1], : image.shape[2]] = image
         found[split] = Boxed(
             images,
-            sizes,
             [read[name][1] for name in members],
             [np.array([number[kind] for kind in read[name][2]], np.int64) for name in members],
             [read[name][3] for name in members],
@@ -104,7 +99,6 @@ def _shapes(count: int, seed: int) -> Boxed:
     there = drawn.kinds >= 0
     return Boxed(
         drawn.images,
-        np.full((count, 2), 64),
         [boxes[kept] for boxes, kept in zip(drawn.boxes, there)],
         [kinds[kept] for kinds, kept in zip(drawn.kinds, there)],
         [np.zeros(kept.sum(), bool) for kept in there],
@@ -152,13 +146,9 @@ def _read(
     for key in (f"Annotations/{name}.xml", f"JPEGImages/{name}.jpg"):
         if key not in files:
             raise UserError(f"{path} lacks {key}, which a list of ImageSets/Main names: {nearest(key, files)}")
-    picture = decoded(io.BytesIO(files[f"JPEGImages/{name}.jpg"]), f"{path}/JPEGImages/{name}.jpg", 3)
-    scale = side / max(picture.shape[1:]) if side else 1.0
-    if scale != 1.0:
-        # Pillow averages over all pixels that a smaller one covers.
-        size = round(picture.shape[2] * scale), round(picture.shape[1] * scale)
-        smaller = pillow_image.fromarray(picture.transpose(1, 2, 0)).resize(size, pillow_image.Resampling.BILINEAR)
-        picture = np.ascontiguousarray(np.asarray(smaller, np.uint8).transpose(2, 0, 1))
+    whole = decoded(io.BytesIO(files[f"JPEGImages/{name}.jpg"]), f"{path}/JPEGImages/{name}.jpg", 3)
+    picture = brought_to(whole, side)
+    scale = picture.shape[2] / whole.shape[2]
     where = f"{path}/Annotations/{name}.xml"
     boxes, kinds, difficult = [], [], []
     try:
@@ -173,6 +163,20 @@ def _read(
     scaled = np.array(boxes, np.float32).reshape(-1, 4) * np.float32(scale)
     limits = np.array([picture.shape[2], picture.shape[1]] * 2, np.float32)
     return picture, np.clip(scaled, 0.0, limits), kinds, np.array(difficult, bool)
+
+
+def brought_to(picture: np.ndarray, side: int) -> np.ndarray:
+    """(C, H, W) uint8 with the longer side of `side` pixels, or as it is for 0."""
+    longer = max(picture.shape[1:])
+    if side in (0, longer):
+        return picture
+    height, width = (max(round(length * side / longer), 1) for length in picture.shape[1:])
+    pixels = picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
+    # Pillow averages over all pixels that a smaller one covers.
+    smaller = pillow_image.fromarray(np.ascontiguousarray(pixels)).resize(
+        (width, height), pillow_image.Resampling.BILINEAR
+    )
+    return np.ascontiguousarray(np.array(smaller, np.uint8).reshape(height, width, -1).transpose(2, 0, 1))
 
 
 def _text(entry: ElementTree.Element, key: str) -> str:

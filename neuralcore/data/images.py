@@ -120,6 +120,28 @@ def read_picture(path: str | Path, channels: int, size: tuple[int, int] | None =
         raise UserError(f"{path} is no picture: {error.strerror or error}") from None
 
 
+def pictures_in(path: str | Path) -> dict[str, Path]:
+    """Name -> file of a picture, or of all pictures in a folder and in those within, in their order.
+
+    A name is the path below the folder without its ending.
+
+    Raises:
+        UserError: there are none, or two of one name.
+    """
+    folder = Path(path)
+    if folder.is_file():
+        return {folder.stem: folder}
+    found: dict[str, Path] = {}
+    for file in sorted(file for file in folder.rglob("*") if file.suffix.lower() in PICTURES):
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        if name in found:
+            raise UserError(f"{path} has two pictures named {name}: rename one of them")
+        found[name] = file
+    if not found:
+        raise UserError(f"no pictures in {path}: it should hold {', '.join(PICTURES)}")
+    return found
+
+
 def decoded(file: IO[bytes], name: str, channels: int, size: tuple[int, int] | None = None) -> np.ndarray:
     """(C, H, W) uint8 of a picture's bytes; `name` is what messages call it. See `read_picture`."""
     try:
@@ -128,7 +150,7 @@ def decoded(file: IO[bytes], name: str, channels: int, size: tuple[int, int] | N
         raise UserError(f"{name} is no picture that Pillow can read: {error}") from None
     if size is not None and picture.size != (size[1], size[0]):
         picture = picture.resize((size[1], size[0]), pillow_image.Resampling.BILINEAR)
-    pixels = np.asarray(picture, np.uint8)
+    pixels = np.array(picture, np.uint8)  # a copy, which torch may write to
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 

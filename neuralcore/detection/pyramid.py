@@ -52,6 +52,7 @@ class FeaturePyramid(nn.Module):
         self.body = stages_of(channels, depth, small=size <= SMALL, widths=widths)
         stages = list(self.body.stages)
         self.first, self.inner = first, min(levels, len(stages) - first)
+        self.body.stages = nn.Sequential(*stages[: first + self.inner])  # what no level needs is not computed
         whole = [stage[-1].body[stage[-1].last_norm].num_features for stage in stages]  # type: ignore[index]
         used = whole[first : first + self.inner]
         self.across = nn.ModuleList([nn.Conv2d(width, features, 1) for width in used])
@@ -67,7 +68,7 @@ class FeaturePyramid(nn.Module):
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
         """(B, C, H, W), sides multiples of the last stage's stride -> (B, features, h, w) of each level."""
         x, sides = self.body.stem(images), []
-        for stage in list(self.body.stages)[: self.first + self.inner]:
+        for stage in self.body.stages:
             x = stage(x)
             sides.append(x)
         top: torch.Tensor | None = None

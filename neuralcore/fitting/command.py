@@ -42,7 +42,15 @@ COMMON = tuple(f.name for f in dataclasses.fields(RunSettings))
 
 def parse_arguments(words: Sequence[str], prog: str) -> FitArguments:
     """The settings of a TOML file, flags over them. The file's `task` says which settings there are."""
-    description = FitArguments.__doc__ or ""
+    return FitArguments(*file_and_flags(words, prog, RunSettings, FitArguments.__doc__ or ""))
+
+
+def file_and_flags(words: Sequence[str], prog: str, settings: Any, description: str) -> tuple[str, str, Any, Any]:
+    """(file, task, a command's own settings, the task's config): those of a TOML file, flags over them.
+
+    Args:
+        settings: a dataclass with the command's own; what others have of a run's settings is passed over.
+    """
     at = next((i for i, word in enumerate(words) if not word.startswith("-") and word.endswith(".toml")), None)
     if at is None:
         if not words or {"-h", "--help"} & set(words):
@@ -60,11 +68,13 @@ def parse_arguments(words: Sequence[str], prog: str) -> FitArguments:
         cls = config_class(task)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    where = from_mapping(RunSettings, {name: values.pop(name) for name in COMMON if name in values}, path)
+    common = {name: values.pop(name) for name in COMMON if name in values}
+    mine = {f.name for f in dataclasses.fields(settings)}
+    where = from_mapping(settings, {name: value for name, value in common.items() if name in mine}, path)
     config = from_mapping(cls, values, path)
     both = dataclasses.make_dataclass(
         "Both",
-        [("where", RunSettings, field(default_factory=RunSettings)), ("config", cls)],
+        [("where", settings, field(default_factory=settings)), ("config", cls)],
         frozen=True,
         kw_only=True,
     )
@@ -72,7 +82,7 @@ def parse_arguments(words: Sequence[str], prog: str) -> FitArguments:
     given = parse(
         both, rest, prog=f"{prog} {words[at]}", description=description, default=both(where=where, config=config)
     )
-    return FitArguments(str(path), task, given.where, given.config)
+    return str(path), task, given.where, given.config
 
 
 def fit(arguments: FitArguments) -> int:

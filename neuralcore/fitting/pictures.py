@@ -96,3 +96,19 @@ def images_picture(images: np.ndarray, titles: Sequence[str], path: Path, column
     for axis in figure.axes:
         axis.set_axis_off()
     figure.savefig(path, dpi=110)
+
+
+def rates_picture(
+    rates: Sequence[float], losses: Sequence[float], suggested: float | None, own: float, path: Path
+) -> None:
+    """The loss over the learning rate of a range test, the suggested rate and the config's own as lines."""
+    figure = figures.Figure(figsize=(5.0, 3.4), layout="constrained")
+    axis = figure.subplots()
+    axis.semilogx(rates, losses, color=BLUE)
+    if suggested is not None:
+        axis.axvline(suggested, color=ORANGE, linestyle="--", label=f"steepest, {suggested:.1e}")
+    axis.axvline(own, color=GREY, linestyle=":", label=f"the config's, {own:.1e}")
+    axis.set_xlabel("learning rate")
+    axis.set_ylabel("loss, smoothed")
+    axis.legend(fontsize=8, frameon=False)
+    figure.savefig(path, dpi=120)

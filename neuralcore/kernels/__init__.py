@@ -29,6 +29,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "bellman_worklist": ("reference", "cpu"),
     "box_iou": ("reference", "cpu", "cuda"),
     "cbow": ("reference", "cpu", "cuda"),
+    "chamfer": ("reference", "cpu", "cuda"),
     "chunk_numbers": ("reference", "cpu"),
     "cooccurrences": ("reference", "cpu"),
     "edge_gradient": ("reference", "cpu", "cuda"),
@@ -57,6 +58,8 @@ OPS: dict[str, tuple[str, ...]] = {
     "sum_tree_find": ("reference", "cpu", "cuda"),
     "sum_tree_update": ("reference", "cpu", "cuda"),
     "td_update": ("reference", "cpu"),
+    "tsne_attraction": ("reference", "cpu"),
+    "tsne_repulsion": ("reference", "cpu"),
 }
 
 

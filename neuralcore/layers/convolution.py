@@ -52,11 +52,14 @@ class Pixels(nn.Module):
         self.register_buffer("std", None)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, C, …) floats, in place."""
+        """(B, C, H, W) floats in [0, high], in place where there is no mean."""
+        return self.normalised(images.mul_(1 / self.high))
+
+    def normalised(self, images: torch.Tensor) -> torch.Tensor:
+        """The same of images that are in [0, 1] already."""
         if self.mean is None or self.std is None:
-            return images.mul_(1 / self.high)
-        mean, std = self.mean[:, None, None], self.std[:, None, None]
-        return images.mul_(1.0 / (self.high * std)).sub_(mean / std)
+            return images
+        return (images - self.mean[:, None, None]) * (1.0 / self.std)[:, None, None]
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         if self.high != 255.0:

@@ -1,4 +1,5 @@
-"""A layer and the ReLU after it; and a memory of what layers gave, for passes that are differentiated later.
+"""A layer and the ReLU after it; a memory of what layers gave, for passes that are differentiated later; and which
+calls rectify.
 
 An on-policy learner runs its network twice over the same observations with the same weights: to act, step by step,
 and to learn, all steps at once. The second forward pass gives what the first gave, so `Memory` keeps that, and the
@@ -7,18 +8,38 @@ second pass only records how to differentiate it. Half-precision or not, the num
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
+_RELUS = {torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_, F.relu}
 Apply = Callable[[Any, torch.Tensor], torch.Tensor]  # of a Linear or Conv2d and its input
 
 
 def rectified(layer: nn.Linear | nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
     """relu(layer(x)), rectified in place: moving numbers costs as much as multiplying them."""
     return torch.relu_(layer(x))
+
+
+def ceiling(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> float | None:
+    """Up to where a call of torch is a ReLU: infinity, 6 of a ReLU6; None if it is something else.
+
+    A `TorchFunctionMode` sees the calls, of modules and functions alike; nn.ReLU6 calls hardtanh from 0 to 6.
+    """
+    if function in _RELUS:
+        return math.inf
+    if function is F.relu6:
+        return 6.0
+    if function is F.hardtanh:
+        low, high = (
+            kwargs.get(name, args[at] if len(args) > at else None) for at, name in ((1, "min_val"), (2, "max_val"))
+        )
+        return high if low == 0.0 else None
+    return None
 
 
 class Memory:

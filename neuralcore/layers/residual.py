@@ -24,7 +24,7 @@ class ImpalaTrunk(nn.Module):
     is padded, so a stage halves height and width, rounded up, and no image is too small. At 4x84x84 with one layer of
     256 it has 1,089,232 parameters.
 
-    Whole numbers are scaled from [0, high] to [0, 1], as pixels are; booleans and floats are taken as they are.
+    Whole numbers are scaled from [0, high] to [0, 1], as pixels are; booleans and floats are taken to be so already.
 
     Args:
         shape: (C, H, W) or (H, W, C) of one observation, told apart by `image_shape`.
@@ -67,8 +67,7 @@ class ImpalaTrunk(nn.Module):
         """(B, *shape) -> (B, features); the fully connected layers by `apply`, as only they have a ReLU at once."""
         is_pixels = not (observations.is_floating_point() or observations.dtype == torch.bool)
         x = channels_first(observations, self.shape).to(torch.float32)
-        if is_pixels:
-            x = self.pixels(x)
+        x = self.pixels(x) if is_pixels else self.pixels.normalised(x)
         for stage in self.stages:
             first, *blocks = stage.children()
             x = F.max_pool2d(first(x), kernel_size=3, stride=2, padding=1)

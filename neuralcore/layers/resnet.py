@@ -216,7 +216,7 @@ class ResNetTrunk(nn.Module):
     shortcut, so that signals keep their size without them. At 4x84x84 with one layer of 256 it has 12,359,552
     parameters.
 
-    Whole numbers are scaled from [0, high] to [0, 1], as pixels are; booleans and floats are taken as they are.
+    Whole numbers are scaled from [0, high] to [0, 1], as pixels are; booleans and floats are taken to be so already.
 
     Args:
         shape: (C, H, W) or (H, W, C) of one observation, told apart by `image_shape`.
@@ -262,8 +262,7 @@ class ResNetTrunk(nn.Module):
         """(B, *shape) -> (B, features); the fully connected layers by `apply`, as only they have a ReLU at once."""
         is_pixels = not (observations.is_floating_point() or observations.dtype == torch.bool)
         x = channels_first(observations, self.shape).to(torch.float32)
-        if is_pixels:
-            x = self.pixels(x)
+        x = self.pixels(x) if is_pixels else self.pixels.normalised(x)
         x = self.stages(self.stem(x)).flatten(1)
         for layer in self.layers:
             x = apply(layer, x)

@@ -67,9 +67,7 @@ class Adversarial:
     def attacked(self, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Training images (B, C, H, W) in [0, 1], as the config has them attacked."""
         c, fast = self.config, self.config.attack == "fgsm"
-        was = self.model.training
-        self.model.eval()
-        try:
+        with unvarying(self.model):  # afterwards frozen batch norms are as they were, too
             return pgd(
                 self.model,
                 images,
@@ -80,8 +78,6 @@ class Adversarial:
                 step_size=FAST_STEP * c.epsilon if fast else None,
                 generator=generator,
             )
-        finally:
-            self.model.train(was)
 
     def evaluate(self, split: str) -> dict[str, float]:
         """What "classify" says of the images as they are, and robust accuracy with its interval of the first ones."""

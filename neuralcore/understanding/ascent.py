@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from neuralcore.errors import UserError
 from neuralcore.understanding.class_activation import enlarged
 from neuralcore.understanding.score import Score, features_of, gradient_of
 
@@ -72,6 +73,8 @@ def deep_dream(
             one is enlarged and added to the image at the next. A network that takes one size only has one octave.
         steps, step_size: of each octave; the step is of the mean size `step_size`. jitter: as in `ascend`.
     """
+    if octaves < 1:
+        raise UserError(f"octaves must be 1 or more, got {octaves}")
     height, width = images.shape[2:]
 
     def score(inputs: torch.Tensor) -> torch.Tensor:

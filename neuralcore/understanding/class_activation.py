@@ -11,12 +11,13 @@ Axes: B images, F maps of h x w, H x W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from neuralcore.errors import UserError
-from neuralcore.shape import match_shape
 from neuralcore.understanding.score import Score, captured, features_of, last_maps, module_named
 
 
@@ -28,20 +29,23 @@ def cam(model: nn.Module, images: torch.Tensor, target: int, *, module: str | No
             trunk.
 
     Raises:
-        UserError: its outputs are something else.
+        UserError: its outputs are something else, or there is no such output.
     """
     with torch.no_grad():
         name = module or last_maps(model, images)
         given, outputs = features_of(model, [name], images)
-        maps = given[name]
-        _, channels, _, _ = match_shape(maps, -1, -1, -1, -1, name=f"what {name} gives")
+        maps = _maps(given, name)
         inside = set(module_named(model, name).modules())
         after = [m for m in model.modules() if isinstance(m, nn.Linear) and m not in inside]
-        suits = len(after) == 1 and after[0].in_features == channels
+        suits = len(after) == 1 and after[0].in_features == maps.shape[1]
         if not suits or not torch.allclose(after[0](maps.mean((2, 3))), outputs, rtol=1e-3, atol=1e-3):
             raise UserError(
                 "CAM needs a network that ends in a mean over pixels and one linear layer, which this one does not: "
                 "use Grad-CAM"
+            )
+        if not 0 <= target < len(after[0].weight):
+            raise UserError(
+                f"output {target} is asked for, and the network has {len(after[0].weight)}, counted from 0"
             )
         found = torch.einsum("bfhw,f->bhw", maps, after[0].weight[target])
         return enlarged(found, images.shape[2], images.shape[3])
@@ -55,18 +59,29 @@ def grad_cam(
     Args:
         model: what `score` asks, whose module is looked into. module: its name; None: the last with maps.
         against: leave what speaks against the score, below 0.
+
+    Raises:
+        UserError: the module gives no maps, or was not used.
     """
     name = module or last_maps(model, images)
     with torch.enable_grad(), captured({name: module_named(model, name)}) as given:
         scores = score(images.detach().clone().requires_grad_(True))
-        if name not in given:
-            raise UserError(f"module {name!r} was not used: name another")
-        maps = given[name]
-        match_shape(maps, len(images), -1, -1, -1, name=f"what {name} gives")
+        maps = _maps(given, name)
         (slopes,) = torch.autograd.grad(scores.sum(), maps)
     weights = slopes.mean((2, 3), keepdim=True)
     found = (weights * maps.detach()).sum(1)
     return enlarged(found if against else found.relu(), images.shape[2], images.shape[3])
+
+
+def _maps(given: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
+    """What a module gave, which shall be maps (B, F, h, w)."""
+    if name not in given:
+        raise UserError(f"module {name!r} was not used: name another")
+    if given[name].ndim != 4:
+        raise UserError(
+            f"module {name!r} gives numbers of shape {tuple(given[name].shape[1:])}, no maps: name another"
+        )
+    return given[name]
 
 
 def enlarged(maps: torch.Tensor, height: int, width: int) -> torch.Tensor:

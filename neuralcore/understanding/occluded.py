@@ -17,13 +17,14 @@ AT_ONCE = 128  # covered images in a pass
 
 @torch.no_grad()
 def occlusion(
-    score: Score, images: torch.Tensor, *, side: int = 8, stride: int = 4, fill: float = 0.5
+    score: Score, images: torch.Tensor, *, side: int = 8, stride: int = 4, fill: float | torch.Tensor = 0.5
 ) -> torch.Tensor:
     """(B, H, W): the mean fall of the score over the squares that cover a pixel; above 0 where it speaks for it.
 
     Args:
         images: (B, C, H, W) floats. side, stride: of the square, in pixels; the last ones lie at the border.
-        fill: what a covered pixel becomes; the paper's is grey.
+        fill: what a covered pixel becomes; the paper's is grey. Or images of the same shape, as blurred ones, which
+            hide what is there without showing something else (Greydanus et al. 2018, https://arxiv.org/abs/1711.00138).
     """
     count, _, height, width = match_shape(images, -1, -1, -1, -1, name="images")
     if not 1 <= side <= min(height, width) or stride < 1:
@@ -33,13 +34,15 @@ def occlusion(
     covers = torch.zeros(height, width, device=images.device)
     for top, left in places:
         covers[top : top + side, left : left + side] += 1.0
+    filled = torch.as_tensor(fill, dtype=images.dtype, device=images.device).expand_as(images)
     for number, image in enumerate(images):
         whole = score(image[None])[0]
         for start in range(0, len(places), AT_ONCE):
             some = places[start : start + AT_ONCE]
             covered = image.repeat(len(some), 1, 1, 1)
             for row, (top, left) in enumerate(some):
-                covered[row, :, top : top + side, left : left + side] = fill
+                place = (slice(None), slice(top, top + side), slice(left, left + side))
+                covered[row][place] = filled[number][place]
             for (top, left), fall in zip(some, whole - score(covered)):
                 falls[number, top : top + side, left : left + side] += fall
     return falls / covers.clamp_min(1.0)

@@ -27,7 +27,10 @@ def output_score(model: Callable[[torch.Tensor], torch.Tensor], target: int | to
     def score(inputs: torch.Tensor) -> torch.Tensor:
         outputs = model(inputs)
         count, outs = match_shape(outputs, -1, -1, name="outputs")
-        chosen = torch.as_tensor(target, device=outputs.device).expand(count)
+        chosen = torch.as_tensor(target, device=outputs.device)
+        if chosen.ndim and len(chosen) != count:
+            raise UserError(f"{len(chosen)} inputs were to have outputs of their own, and {count} are asked about")
+        chosen = chosen.expand(count)
         if int(chosen.min()) < 0 or int(chosen.max()) >= outs:
             raise UserError(f"output {target} is asked for, and the network has {outs}, counted from 0")
         return outputs.gather(1, chosen[:, None])[:, 0].float()

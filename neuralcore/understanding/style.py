@@ -22,6 +22,8 @@ from neuralcore.shape import match_shape
 from neuralcore.understanding.ascent import GREY
 from neuralcore.understanding.score import features_of, unvarying
 
+EDGE = 0.02  # nearest to black and white that it begins
+
 
 def gram(maps: torch.Tensor) -> torch.Tensor:
     """(B, F, F): the mean over pixels of products of maps (B, F, h, w)."""
@@ -45,7 +47,7 @@ def texture(
         modules: whose Gram matrices it shall share, by name. size: by default the image's.
 
     Returns:
-        The image, and the loss at each step.
+        The image, and the loss each time that it was computed; last, of the image.
     """
     height, width = size or (image.shape[2], image.shape[3])
     start = GREY + 0.2 * torch.randn((1, image.shape[1], height, width), generator=generator).to(image)
@@ -71,7 +73,7 @@ def transfer(
         content_module: whose maps shall be the content's. style_modules: whose Gram matrices shall be the style's.
 
     Returns:
-        The image, and the loss at each step.
+        The image, and the loss each time that it was computed; last, of the image.
     """
     with unvarying(model):
         with torch.no_grad():
@@ -106,19 +108,24 @@ def _style_loss(given: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor])
 def _descend(
     loss: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor, steps: int
 ) -> tuple[torch.Tensor, list[float]]:
-    """The image that L-BFGS comes to, its numbers cut to [0, 1] after each step."""
-    x = start.detach().clone().requires_grad_(True)
-    optimiser = torch.optim.LBFGS([x], max_iter=1, history_size=20, line_search_fn="strong_wolfe")
+    """The image that L-BFGS comes to, as the logistic function of what it moves, which keeps it in (0, 1).
+
+    All steps in one call: begun anew for each, torch's stops where it stands, far from the least.
+    """
+    z = torch.logit(start.detach().clamp(EDGE, 1.0 - EDGE)).requires_grad_(True)
+    optimiser = torch.optim.LBFGS(
+        [z], max_iter=steps, history_size=20, line_search_fn="strong_wolfe", tolerance_grad=0.0, tolerance_change=0.0
+    )
     history: list[float] = []
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
-        value = loss(x)
+        value = loss(torch.sigmoid(z))
         value.backward()
+        history.append(float(value.detach()))
         return value
 
-    for _ in range(steps):
-        history.append(float(optimiser.step(closure).detach()))
-        with torch.no_grad():
-            x.clamp_(0.0, 1.0)
-    return x.detach(), history
+    optimiser.step(closure)
+    image = torch.sigmoid(z.detach())
+    with torch.no_grad():
+        return image, [*history, float(loss(image))]

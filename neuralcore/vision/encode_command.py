@@ -7,7 +7,6 @@ The file is Parquet with the columns name and vector, as graphkit reads it: enti
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +43,7 @@ class EncodeArguments:
 
 def encode(arguments: EncodeArguments) -> int:
     """Write the vectors of a folder of pictures."""
-    from neuralcore.data.images import PICTURES, read_picture
+    from neuralcore.data.images import pictures_in, read_picture
     from neuralcore.device import choose_device
     from neuralcore.fitting.saved import load_model
 
@@ -52,14 +51,8 @@ def encode(arguments: EncodeArguments) -> int:
     fitted = load_model(arguments.run, device)
     if "shape" not in fitted.description or not hasattr(fitted.model, "trunk"):
         raise UserError(f"{arguments.run} is a {fitted.task!r} model, which has no trunk that sees pictures")
-    folder, out = Path(arguments.pictures), Path(arguments.out)
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
-    if not paths:
-        raise UserError(f"no pictures in {folder}: it should hold {', '.join(PICTURES)}")
-    names = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise UserError(f"{folder} has two pictures named {twice[0]}: rename one of them")
+    out, pictures = Path(arguments.out), pictures_in(arguments.pictures)
+    names, paths = list(pictures), list(pictures.values())
     channels, height, width = fitted.description["shape"]
 
     def read() -> Iterator[np.ndarray]:

@@ -83,8 +83,20 @@ class Neighbours:
         Raises:
             ValueError: k is not in 1 to N.
         """
+        return self.vote(*self.nearest(queries, min(k + 1, len(self._examples))), k)
+
+    def vote(self, rows: np.ndarray, squares: np.ndarray, k: int) -> Told:
+        """What the first k of M neighbours say, given what `nearest` gave: rows and squares (Q, M).
+
+        With M = k there must be no more examples, as otherwise `edge` is not known.
+
+        Raises:
+            ValueError: k is not in 1 to M, or the one after is wanted.
+        """
+        match_shape(squares, *rows.shape, name="squares")
         more = min(k + 1, len(self._examples))
-        rows, squares = self.nearest(queries, more)
+        if not 1 <= k <= len(self._examples) or rows.shape[1] < more:
+            raise ValueError(f"a vote of k = {k} needs {more} neighbours, got {rows.shape[1]}")
         voters = self._labels[rows[:, :k]]
         votes = np.zeros((len(rows), self.classes), np.int64)
         np.add.at(votes, (np.arange(len(rows))[:, None], voters), 1)

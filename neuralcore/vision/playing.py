@@ -9,8 +9,18 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from neuralcore.layers.convolution import NatureTrunk
+from neuralcore.layers.convolution import NatureTrunk, Pixels
 from neuralcore.layers.residual import ImpalaTrunk
+
+
+class _AsTheyAre(Pixels):
+    """Images that come normalised: nothing to do, and nothing to save."""
+
+    def __init__(self) -> None:
+        super().__init__(255.0)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images
 
 
 class Nature(nn.Module):
@@ -23,7 +33,7 @@ class Nature(nn.Module):
     def __init__(self, classes: int, *, channels: int = 3, size: int = 84, hidden: int = 512):
         super().__init__()
         self.trunk = NatureTrunk((channels, size, size), hidden)
-        self.trunk.pixels = nn.Identity()  # type: ignore[assignment]
+        self.trunk.pixels = _AsTheyAre()
         self.head = nn.Linear(hidden, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -41,7 +51,7 @@ class Impala(nn.Module):
     def __init__(self, classes: int, *, channels: int = 3, size: int = 84, hidden: tuple[int, ...] = (256,)):
         super().__init__()
         self.trunk = ImpalaTrunk((channels, size, size), hidden)
-        self.trunk.pixels = nn.Identity()  # type: ignore[assignment]
+        self.trunk.pixels = _AsTheyAre()
         self.head = nn.Linear(self.trunk.features, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

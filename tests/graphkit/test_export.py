@@ -174,6 +174,13 @@ def test_layouts_zeros_and_types(tmp_path: Path, monkeypatch):
     table = pyarrow.parquet.read_table("w.parquet")
     assert "neighbors" not in table.schema.names
     assert table["projection_x"].to_pylist() != first
+    exact = table["projection_x"].to_pylist()
+    monkeypatch.setattr("graphkit.export.atlas.LARGEST", 5)  # more are laid out in another way
+    assert main([*words, "--layout", "tsne", "--neighbors", "0"]) == 0
+    many = pyarrow.parquet.read_table("w.parquet")["projection_x"].to_pylist()
+    assert many != exact
+    monkeypatch.setattr("graphkit.export.atlas.MOST", 5)
+    assert main([*words, "--layout", "tsne"]) == 2
     graph().save("graph")
     assert main(["export", "graph", "--out", "g.parquet", "--format", "atlas"]) == 0
     assert pyarrow.parquet.read_table("g.parquet")["type"].to_pylist() == ["page"] * 5 + ["topic"] * 2

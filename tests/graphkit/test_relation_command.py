@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
 
 import numpy as np
@@ -32,20 +31,9 @@ def model() -> GraphEmbedding:
     return GraphEmbedding(graph, dimension=8).fit(60)
 
 
-@pytest.fixture
-def run(model: GraphEmbedding, tmp_path: Path, monkeypatch) -> str:
-    monkeypatch.chdir(tmp_path)
-    model.save("run/vectors")
-    return "run"
-
-
-def lines(capsys) -> list[dict]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
-def test_flags_and_the_typed_form_are_one(run: str, model, capsys):
+def test_flags_and_the_typed_form_are_one(run: str, model, lines):
     assert main(["search", run, "berlin, capital of, ?", "--head", "Berlin", "--relation", "capital_of"]) == 0
-    flags, typed = lines(capsys)
+    flags, typed = lines()
     assert flags["query"] == "Berlin, capital_of, ?"
     assert typed["query"] == "berlin, capital of, ?"
     assert flags["matches"] == typed["matches"]
@@ -65,19 +53,19 @@ def test_flags_and_the_typed_form_are_one(run: str, model, capsys):
         "modes": {"head": "case-folded", "relation": "case-folded"},
     }
     assert main(["search", run, "--tail", "germany", "--relation", "in", "--k", "1", "--new-only"]) == 0
-    (found,) = lines(capsys)
+    (found,) = lines()
     assert found["asked"] == "head"
     assert found["matches"][0]["name"] != "Berlin"
     assert main(["search", run, "--head", "berlin", "--tail", "germany", "--new-only"]) == 0
-    assert lines(capsys)[0]["matches"] == []  # both are edges already
+    assert lines()[0]["matches"] == []  # both are edges already
     assert main(["search", run, "--head", "bern", "--tail", "germany", "--k", "1"]) == 0
-    assert len(lines(capsys)[0]["matches"]) == 1
+    assert len(lines()[0]["matches"]) == 1
 
 
-def test_a_file_of_edges_and_names(run: str, model, capsys):
+def test_a_file_of_edges_and_names(run: str, model, capsys, lines):
     Path("asks.txt").write_text("?, capital_of, France\nBern\nPrague, old, in, ?\nParis, ?, France\n")
     assert main(["search", run, "--queries", "asks.txt", "--k", "2", "--metric", "l2"]) == 0
-    found = lines(capsys)
+    found = lines()
     assert [line["mode"] for line in found] == ["relation", "exact", "relation", "relation"]
     assert [line["metric"] for line in found] == ["dot", "l2", "dot", "dot"]
     assert [line["matches"][0]["name"] for line in found[::2]] == ["Paris", "Czechia"]
@@ -115,12 +103,12 @@ def test_mistakes(run: str, words: list[str], told: str, capsys):
     assert told in printed.err
 
 
-def test_an_index_has_no_edges(run: str, tmp_path: Path, capsys):
+def test_an_index_has_no_edges(run: str, tmp_path: Path, capsys, lines):
     SearchIndex.build(np.eye(3), ["a", "b", "c, d, ?"]).save("index")
     assert main(["search", "index", "a, in, ?"]) == 2
     assert "'a, in, ?' asks for an edge: index holds an index and no trained graph" in capsys.readouterr().err
     assert main(["search", "index", "c, d, ?"]) == 0  # who is called so is a name
-    assert lines(capsys)[0]["mode"] == "exact"
+    assert lines()[0]["mode"] == "exact"
 
 
 def test_an_approximate_index_tells_what_it_finds(run: str, capsys):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -37,17 +36,6 @@ def model() -> GraphEmbedding:
     return trained(1)
 
 
-@pytest.fixture
-def run(model: GraphEmbedding, tmp_path: Path, monkeypatch) -> str:
-    monkeypatch.chdir(tmp_path)
-    model.save("run/vectors")
-    return "run"
-
-
-def lines(capsys) -> list[dict]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
 def test_tags_in_a_text():
     known = {"sci-fi", "heat", "New", "flow"}
     assert tags_in("Sci-Fi, HEAT and New/flow (heat)!", known) == (["sci-fi", "heat", "New", "flow", "heat"], ["and"])
@@ -67,9 +55,9 @@ def test_the_vector_is_that_of_an_entity_with_these_words(model):
     assert encoder.encode([]).shape == (0, 8)
 
 
-def test_the_command_finds_pages(run: str, capsys):
+def test_the_command_finds_pages(run: str, capsys, lines):
     assert main(["search", run, "--text", "a striped Animal", "steam on rails", "--k", "2"]) == 0
-    found = lines(capsys)
+    found = lines()
     assert [line["query"] for line in found] == ["a striped Animal", "steam on rails"]
     assert [line["mode"] for line in found] == ["text", "text"]
     assert found[0]["unknown"] == ["a"]
@@ -77,9 +65,9 @@ def test_the_command_finds_pages(run: str, capsys):
     assert {m["name"] for m in found[0]["matches"]} == {"zebra", "lion"}  # pages alone, and those that are like it
     assert {m["name"] for m in found[1]["matches"]} == {"tram", "train"}
     assert main(["search", run, "--text", "savannah", "--where", "type=topic", "--k", "1"]) == 0
-    assert lines(capsys)[0]["matches"][0]["name"] == "animals"
+    assert lines()[0]["matches"][0]["name"] == "animals"
     assert main(["search", run, "--text", "savannah", "--where", "type!=page"]) == 0
-    assert {m["name"] for m in lines(capsys)[0]["matches"]} == {"animals", "traffic"}
+    assert {m["name"] for m in lines()[0]["matches"]} == {"animals", "traffic"}
     assert main(["search", run, "zebra", "zebra, about, ?", "--text", "zebra rails", "--format", "table"]) == 0
     shown = capsys.readouterr().out
     assert "zebra rails (text, 1 words known, 1 not) · cosine" in shown

@@ -167,6 +167,10 @@ def test_every_field_changes_something(name: str, here) -> None:
         with pytest.raises(UserError, match="wants a GPU"):
             train(dataclasses.replace(SMALL, replay_on_device=True))
         return
+    if name == "trunk_from":  # of a chain there is no trunk to take; of images in test_small_images
+        with pytest.raises(UserError, match="holds no fitted model"):
+            train(dataclasses.replace(SMALL, trunk_from="nowhere"))
+        return
     of_priorities = name in ("priority_exponent", "initial_importance", "priority_floor")
     base = dataclasses.replace(SMALL, error_clip=1.0, prioritised=of_priorities)
     changed = dataclasses.replace(base, **{name: CHANGES[name]})

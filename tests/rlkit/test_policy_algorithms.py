@@ -169,6 +169,9 @@ def test_every_field_changes_something(name: str, field: str) -> None:
 
     if field == "network":
         assert train() == train(network="mlp")
+    elif field == "trunk_from":  # of a chain there is no trunk to take; of images in test_small_images
+        with pytest.raises(UserError, match="holds no fitted model"):
+            train(trunk_from="nowhere")
     elif field == "core_width":
         assert train(core="lstm") != train(core="lstm", core_width=CHANGES[field])
     else:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
 import agents
 from agents.q_agent import highest
+from neuralcore.errors import UserError
+from neuralcore.fitting.saved import save_model
+from neuralcore.seeding import seeded_torch
+from neuralcore.vision.classification_config import ClassifyConfig
+from neuralcore.vision.normalised import ImageModel
 from rlkit import A2C, DQN, PPO, REINFORCE, A2CConfig, DQNConfig, PPOConfig, REINFORCEConfig
 
 SHARED: dict[str, Any] = {"num_envs": 2, "hidden": (16,)}
@@ -145,6 +152,57 @@ def test_what_learned_from_numbers_divided_by_255_goes_on_with_them(name: str, t
         for whole in (made_so, again):
             whole.learn(40)
         assert weights(again.agent) == weights(made_so.agent)
+
+
+def classifier_run(folder: Path, network: str) -> ImageModel:
+    """A classifier of 4x8x8 images in a run folder; what it learned does not matter."""
+    config = ClassifyConfig("shapes", network, {"hidden": [16]} if network == "impala" else {"depth": 20})
+    description = {"names": ["a", "b"], "shape": [4, 8, 8], "mean": [0.1, 0.2, 0.3, 0.4], "std": [0.5] * 4}
+    with seeded_torch(0):
+        model = config.rebuild(description)
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.uniform_(-0.5, 0.5)  # type: ignore[union-attr]
+    save_model(folder / "model", model, "classify", config, description)
+    assert isinstance(model, ImageModel)
+    return model.eval()
+
+
+@pytest.mark.parametrize(
+    ("name", "network"), [("a2c", "resnet"), ("ppo-lstm", "impala"), ("reinforce", "impala"), ("dqn", "resnet")]
+)
+def test_it_begins_with_a_classifiers_trunk(name: str, network: str, tmp_path: Path) -> None:
+    model = classifier_run(tmp_path / "fit", network)
+    learner, config = MAKERS[name]
+
+    def made(run: str = "fit") -> Any:
+        changed = dataclasses.replace(config, network=network, trunk_from=str(tmp_path / run) if run else "")
+        return learner(bars(2), changed, seed=0)
+
+    whole = made()
+    kernels = {n: v for n, v in model.trunk.named_parameters() if v.ndim == 4}
+    for module in (whole.agent.network, getattr(whole, "target", whole.agent.network)):
+        state = module.trunk.state_dict()
+        assert all(torch.equal(state[n], v) for n, v in kernels.items())
+        assert state["pixels.mean"].tolist() == model.normalised.mean.tolist()
+    whole.learn(30)
+    whole.save(tmp_path / "run")
+    seen = np.random.default_rng(0).random((20, 9, 7, 4)) < 0.3
+    agent = agents.load(whole.agent.save(tmp_path / "agent"))
+    np.testing.assert_array_equal(agent.act(seen, deterministic=True), whole.agent.act(seen, deterministic=True))
+    # The checkpoint has all of it: the classifier is no longer needed.
+    again = made("").load(tmp_path / "run")
+    for one in (whole, again):
+        one.learn(50)
+    assert weights(again.agent) == weights(whole.agent)
+
+
+def test_another_networks_classifier_is_refused(tmp_path: Path) -> None:
+    classifier_run(tmp_path, "resnet")
+    with pytest.raises(UserError, match="are of another network"):
+        PPO(bars(2), dataclasses.replace(MAKERS["ppo"][1], trunk_from=str(tmp_path)))
+    with pytest.raises(UserError, match="a MLP takes no images"):
+        PPO(bars(2), dataclasses.replace(MAKERS["ppo"][1], trunk_from=str(tmp_path), network="mlp"))
 
 
 @pytest.mark.learning

@@ -31,8 +31,8 @@ export class Kinds {
 
   /** @param names of the kinds. @param kindOf Uint8Array(M). */
   load(names, kindOf) {
+    if (names.join("\n") !== this.names.join("\n")) this.chosen.clear();
     this.names = names;
-    this.chosen.clear();
     this.read = null;
     const counts = new Uint32Array(Math.max(256, names.length));
     for (const kind of kindOf) counts[kind]++;
@@ -65,7 +65,7 @@ export class Kinds {
     this.list.replaceChildren(...this.entries.map((entry) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.setAttribute("aria-pressed", "false");
+      button.setAttribute("aria-pressed", String(entry.kinds.every((kind) => this.chosen.has(kind))));
       const dot = document.createElement("span");
       dot.className = "dot";
       dot.style.background = `var(${this.colourOf.get(entry.kinds[0])})`;

@@ -91,3 +91,11 @@ def name_numbers(
     if table.size > MOST:
         raise ValueError(f"more than {MOST:,} names")
     return numbers
+
+
+def number_of(name: bytes, table: NameTable) -> int:
+    """The number of one name of kind 0, -1 where it is not in the table: `name_numbers` of a single one, which looks
+    at nothing but its bytes."""
+    from neuralcore.kernels.name_numbers.cpu import number_of as looked_up
+
+    return looked_up(name, table)

@@ -61,8 +61,19 @@ def name_numbers(columns: Sequence[Column], table: NameTable, kinds: Sequence[np
     return numbers
 
 
+def number_of(name: bytes, table: NameTable) -> int:
+    """As `neuralcore.kernels.name_numbers.number_of`."""
+    if table.indexed < table.size:
+        _make_room(table, 0)
+    data, offsets, kinds = table.data.view(), table.offsets.view(), table.kinds.view()
+    data.flags.writeable = offsets.flags.writeable = kinds.flags.writeable = False
+    return _number_of(np.frombuffer(name, np.uint8), table.slots, data, offsets, kinds)
+
+
 def _read_only(array: np.ndarray) -> np.ndarray:
     """A view of the one type that code is compiled for; mapped files and Arrow's buffers are read-only."""
+    if not array.flags.writeable:
+        return array
     view = array.view()
     view.flags.writeable = False
     return view
@@ -170,6 +181,12 @@ def _look_up(values, ends, of_kind, hashes, slots, data, offsets, kinds, numbers
     for row in range(len(hashes)):
         length = ends[row + 1] - ends[row]
         numbers[row], _ = _find(values, ends[row], length, of_kind[row], hashes[row], slots, data, offsets, kinds)
+
+
+@njit(nogil=True, cache=True)
+def _number_of(name, slots, data, offsets, kinds):
+    sum_ = _hash_of(name, 0, len(name), 0)
+    return _find(name, 0, len(name), 0, sum_, slots, data, offsets, kinds)[0]
 
 
 @njit(nogil=True, cache=True)

@@ -94,3 +94,9 @@ def test_the_wheel_carries_the_page() -> None:
     builder = WheelBuilder(str(ROOT))
     carried = {file.distribution_path for file in builder.recurse_included_files()}
     assert {f"graphkit/serve/page/{path.name}" for path in FILES} <= carried
+
+
+def test_every_link_is_relative() -> None:
+    """A proxy may have put the service behind a prefix."""
+    for path in FILES:
+        assert re.findall(r"(?:href|src)=\"/|(?:fetch|get|request|url)\([\"'`]?/", path.read_text()) == [], path.name

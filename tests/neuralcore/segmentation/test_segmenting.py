@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from neuralcore.errors import UserError
 from neuralcore.fitting.saved import load_model
 from neuralcore.segmentation.segmenting import Segmenting
 from neuralcore.segmentation.segmenting_config import SegmentConfig
+from neuralcore.segmentation.tiles import predicted
 
 FILE = """
 task = "segment"
@@ -67,6 +69,23 @@ def test_a_run_and_its_folder(file: Path, capsys: pytest.CaptureFixture) -> None
     assert fitted.description["names"] == ["ground", "object"]
     with torch.no_grad():
         assert fitted.model(torch.zeros(1, 1, 40, 44, dtype=torch.uint8)).shape == (1, 2, 40, 44)
+
+    pillow_image = pytest.importorskip("PIL.Image")
+    Path("pictures/within").mkdir(parents=True)
+    images = read_masked("tiny.npz").images[:2, 0]
+    pillow_image.fromarray(images[0]).save("pictures/a.png")
+    pillow_image.fromarray(images[1]).save("pictures/within/b.png")
+    assert cli.main(["segment", str(run), "pictures"]) == 0
+    assert "2 pictures of labels, ground, object" in capsys.readouterr().out
+    with torch.no_grad():
+        odds = predicted(fitted.model, torch.from_numpy(images[1:]), tile=32, overlap=8)
+    for name in ("labels/a.png", "labels/within/b.png"):
+        labels = np.asarray(pillow_image.open(name))
+        assert labels.shape == (40, 48)
+    np.testing.assert_array_equal(labels, odds.argmax(0).numpy())
+    assert json.loads(Path("labels/names.json").read_text()) == ["ground", "object"]
+    assert cli.main(["detect", str(run), "pictures"]) == 2
+    assert "is a 'segment' model" in capsys.readouterr().err
 
 
 def task_of(file: Path, **changes: Any) -> Segmenting:

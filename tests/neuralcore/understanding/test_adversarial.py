@@ -14,6 +14,7 @@ import torch
 from neuralcore import cli
 from neuralcore.data.shapes import shapes
 from neuralcore.fitting import FitConfig, fit
+from neuralcore.fitting.optimisers import train_mode
 from neuralcore.fitting.saved import load_model
 from neuralcore.understanding.adversarial import Adversarial
 from neuralcore.understanding.adversarial_config import AdversarialConfig
@@ -83,6 +84,18 @@ def test_the_loss_is_that_of_attacked_images() -> None:
     both, found = Adversarial(replace(BASE, clean=1.0)).loss(batch, torch.Generator().manual_seed(1))
     assert float(clean.detach()) < float(both.detach()) < float(attacked.detach())
     assert set(found) == {"robust_accuracy", "accuracy"}
+
+
+def test_frozen_batch_norms_stay_frozen() -> None:
+    """The loop has them in evaluation mode while all else trains, and an attack must leave them there."""
+    task = Adversarial(replace(BASE, model="resnet", settings={"depth": 8, "widths": (4, 4, 4)}))
+    batch = task.batch(np.arange(8), torch.Generator().manual_seed(0), torch.device("cpu"))
+    train_mode(task.model, ("network.trunk",))
+    before = {name: value.clone() for name, value in task.model.named_buffers()}
+    loss, _ = task.loss(batch, torch.Generator().manual_seed(1))
+    loss.backward()
+    assert all(torch.equal(value, before[name]) for name, value in task.model.named_buffers())
+    assert all(parameter.grad is not None for parameter in task.model.parameters())
 
 
 FILE = """

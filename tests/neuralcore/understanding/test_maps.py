@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -60,6 +62,8 @@ def test_gradients_of_a_linear_score() -> None:
     generator = torch.Generator().manual_seed(0)
     torch.testing.assert_close(smooth_gradient(score, x, samples=3, generator=generator), w)
     torch.testing.assert_close(integrated_gradients(score, x, steps=2), w * x)
+    with pytest.raises(UserError, match="2 inputs were to have outputs of their own, and 1 are asked about"):
+        gradient(score, x[:1])
     with pytest.raises(UserError, match="output 2 is asked for, and the network has 2"):
         gradient(output_score(lambda x: x @ w.T, 2), x)
 
@@ -113,6 +117,21 @@ def test_guided_backpropagation_by_hand(kind: str) -> None:
     torch.testing.assert_close(guided_gradient(score, x, rule="deconvolution"), one[:1] + 3.0 * one[2:])
 
 
+def test_a_relu6_is_a_relu_that_ends_at_6() -> None:
+    z, w = torch.tensor([[-1.0, 2.0, 3.0, 7.0]]), torch.tensor([1.0, 2.0, -3.0, 4.0])
+    for relu in (nn.ReLU6(), nn.ReLU6(inplace=True), nn.functional.relu6):
+
+        def score(x: torch.Tensor, relu: Any = relu) -> torch.Tensor:
+            return (relu(1.0 * x) * w).sum(1)
+
+        assert gradient(score, z).tolist() == [[0.0, 2.0, -3.0, 0.0]]
+        assert guided_gradient(score, z).tolist() == [[0.0, 2.0, 0.0, 0.0]]
+        assert guided_gradient(score, z, rule="deconvolution").tolist() == [[1.0, 2.0, 0.0, 4.0]]
+    for other in (torch.tanh, nn.functional.gelu, nn.Hardtanh()):
+        with pytest.raises(UserError, match="no ReLUs, which guided is a rule for"):
+            guided_gradient(lambda x, other=other: other(x).sum(1), z)
+
+
 @pytest.mark.parametrize(("side", "stride"), [(3, 2), (4, 4), (1, 1), (6, 5)])
 def test_occlusion_by_brute_force(side: int, stride: int) -> None:
     model, x = Pooled(), drawn(2, 2, 7, 8)
@@ -150,6 +169,12 @@ def test_grad_cam_is_cam_where_there_is_cam(inplace: bool) -> None:
     # The last convolution's output, which its ReLU rewrites in place, is the same maps.
     if inplace:
         torch.testing.assert_close(grad_cam(model, output_score(model, 1), x, module="trunk.2"), cut)
+
+
+@pytest.mark.parametrize("target", [3, -1])
+def test_cam_of_an_output_that_is_not_there(target: int) -> None:
+    with pytest.raises(UserError, match=f"output {target} is asked for, and the network has 3"):
+        cam(Pooled().eval(), drawn(1, 2, 11, 11), target)
 
 
 def test_cam_refuses_other_networks() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+from neuralcore.config import from_mapping, preset_folder, read_toml
 from neuralcore.errors import UserError
 from neuralcore.seeding import seeded_torch
 from neuralcore.vision import MODELS, make_model, settings_of
+from neuralcore.vision.classification_config import ClassifyConfig
 from neuralcore.vision.counting import multiply_adds, parameters
 
 
@@ -16,6 +20,26 @@ from neuralcore.vision.counting import multiply_adds, parameters
 def test_every_family_can_be_named_and_has_settings_that_a_file_can_hold(name: str) -> None:
     for value in settings_of(name).values():
         assert value is None or isinstance(value, (bool, int, float, str, tuple))
+
+
+PRESETS = {p.stem: read_toml(p) for p in sorted((preset_folder() / "vision").glob("*.toml"))}
+CLASSIFIERS = {name: values for name, values in PRESETS.items() if values["task"] == "classify"}
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_presets_make_networks(name: str) -> None:
+    values = {key: value for key, value in CLASSIFIERS[name].items() if key != "task"}
+    config = from_mapping(ClassifyConfig, values, Path(name))
+    shape = [1, 28, 28] if "fashion" in values["data"] else [3, 32, 32]
+    description = {"names": list("0123456789"), "shape": shape, "mean": [0.5] * shape[0], "std": [0.2] * shape[0]}
+    with torch.device("meta"):
+        model = config.rebuild(description)
+        assert model.eval()(torch.zeros(2, *shape)).shape == (2, 10)
+
+
+def test_every_family_has_a_preset() -> None:
+    """But Nature's, which wants images of 36 pixels or more."""
+    assert {values["model"] for values in CLASSIFIERS.values()} >= MODELS.keys() - {"nature"}
 
 
 def test_same_seed_same_weights() -> None:

@@ -52,6 +52,11 @@ def test_what_cannot_be_asked_is_refused() -> None:
     for k in (0, 4):
         with pytest.raises(ValueError, match="from 1 to the number of examples, 3"):
             kept.nearest(np.zeros((1, 2), np.uint8), k)
+    rows, squares = kept.nearest(np.zeros((1, 2), np.uint8), 2)
+    assert kept.vote(rows, squares, 1).edge.tolist() == [True]
+    for k in (0, 2):
+        with pytest.raises(ValueError, match=f"k = {k} needs {k + 1} neighbours, got 2"):
+            kept.vote(rows, squares, k)
     with pytest.raises(ValueError, match="queries has shape"):
         kept.nearest(np.zeros((1, 3), np.uint8), 1)
     with pytest.raises(ValueError, match="labels has shape"):

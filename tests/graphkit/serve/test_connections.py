@@ -27,7 +27,7 @@ from graphkit.serve.metrics import Metrics
 from graphkit.serve.service import application
 from graphkit.serve.serving import Serving
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WAIT = 60  # seconds that a test waits for an answer: the machine may be busy
 NAMES = [f"name {i}." for i in range(50)]
 

@@ -26,7 +26,7 @@ from graphkit.serve.serving import Serving
 from neuralcore.errors import UserError
 
 pytestmark = pytest.mark.faults
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ROWS = 2_000
 BUILDER = f"""
 import sys

@@ -1,0 +1,1 @@
+"""Networks for clouds of points: PointNet, and an autoencoder by the Chamfer distance."""
