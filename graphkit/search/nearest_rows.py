@@ -17,6 +17,8 @@ import numpy as np
 from graphkit.search import kinds
 from graphkit.search.rows import Metric
 from neuralcore.errors import UserError
+from neuralcore.kernels.exact_scores import METRICS
+from neuralcore.kernels.exact_scores.cpu import exact_scores  # by itself: its checks would cost what it does
 from neuralcore.lazy import lazy_import
 
 faiss = lazy_import("faiss", extra="cpu")
@@ -98,26 +100,15 @@ def _settled(
     for start in range(0, len(queries), size):
         asked = queries[start : start + size]
         scores, rows = _candidates(index, asked, wanted, metric, parameters)
-        vectors = stored.reconstruct_batch(rows.ravel()).reshape(*rows.shape, stored.d).astype(np.float64)
-        lengths = np.sqrt((vectors**2).sum(axis=-1))
-        length = np.sqrt((asked.astype(np.float64) ** 2).sum(axis=-1))[:, None]
-        # .sum(axis=-1) and not @: a row's sum must not depend on its place, as it does in BLAS
-        if metric == "l2":
-            exact = 0.0 - np.sqrt(((vectors - asked[:, None]) ** 2).sum(axis=-1))
-        else:
-            exact = (vectors * asked[:, None]).sum(axis=-1)
-        if metric == "cosine":
-            exact /= lengths * length  # rows of length one in float32 are so to 1e-7 only
-        exact = exact.astype(np.float32)
+        vectors = stored.reconstruct_batch(rows.ravel()).reshape(*rows.shape, stored.d)
+        exact, scales = exact_scores(asked, vectors, METRICS.index(metric))
         if not _falling(exact):
             order, each = np.lexsort((rows, -exact), axis=-1), np.arange(len(asked))[:, None]
             exact, rows = exact[each, order], rows[each, order]
         stop = start + len(asked)
         out_scores[start:stop], out_rows[start:stop] = exact[:, :k], rows[:, :k]
         if wanted < count:
-            longest = lengths.max(axis=1)
-            scale = (length[:, 0] + longest) ** 2 if metric == "l2" else length[:, 0] * longest
-            for i in (scores[:, -1] >= scores[:, k - 1] - ROUNDING * scale).nonzero()[0]:
+            for i in (scores[:, -1] >= scores[:, k - 1] - ROUNDING * scales).nonzero()[0]:
                 one = slice(start + i, start + i + 1)
                 out_scores[one], out_rows[one] = _settled(
                     index, stored, queries[one], k, metric, parameters, count, 4 * wanted

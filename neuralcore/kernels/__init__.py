@@ -35,6 +35,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "edge_gradient": ("reference", "cpu", "cuda"),
     "edge_step": ("reference", "cpu", "cuda"),
     "epsilon_greedy": ("reference", "cpu"),
+    "exact_scores": ("reference", "cpu"),
     "glove": ("reference", "cpu", "cuda"),
     "join_pairs": ("reference", "cpu"),
     "name_numbers": ("reference", "cpu"),
