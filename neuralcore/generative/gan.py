@@ -50,8 +50,8 @@ class DCGAN(nn.Module):
                 nn.init.normal_(module.weight, 1.0, 0.02)
 
     def noise(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """(count, D), standard Gaussian, on the weights' device."""
-        return torch.randn(count, self.latent, generator=generator).to(device_of(self))
+        """(count, D), standard Gaussian, of the weights' device and precision."""
+        return torch.randn(count, self.latent, generator=generator).to(next(self.parameters()))
 
     def decode(self, noise: torch.Tensor) -> torch.Tensor:
         """(B, D) -> (B, C, H, W) in [0, 1]."""

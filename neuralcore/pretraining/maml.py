@@ -45,9 +45,10 @@ def adapted(
         second_order: whether the gradient of what comes out goes through the steps' gradients too.
     """
     now = dict(weights)
-    for _ in range(steps):
-        gradients = torch.autograd.grad(loss(now), list(now.values()), create_graph=second_order)
-        now = {name: value - rate * gradient for (name, value), gradient in zip(now.items(), gradients)}
+    with torch.enable_grad():  # the loop evaluates without gradients, and steps need them
+        for _ in range(steps):
+            gradients = torch.autograd.grad(loss(now), list(now.values()), create_graph=second_order)
+            now = {name: value - rate * gradient for (name, value), gradient in zip(now.items(), gradients)}
     return now
 
 
@@ -112,9 +113,7 @@ class MetaTask:
         device, found = device_of(self.model), []
         for rows in self.episodes.judged(split):
             episode = self.episodes.taken(split, [rows], device)
-            with torch.enable_grad():  # the loop evaluates without gradients, and steps need them
-                logits = self.told(episode.support[0], episode.query[0]).detach()
-            found.append(accuracies(logits[None]))
+            found.append(accuracies(self.told(episode.support[0], episode.query[0])[None]))
         return figures(np.concatenate(found))
 
     def draw(self, folder: Path) -> None:
@@ -122,8 +121,7 @@ class MetaTask:
         split = "test" if "test" in self.episodes.splits else "train"
         rows = self.episodes.judged(split)[0]
         episode = self.episodes.taken(split, [rows], device_of(self.model))
-        with torch.enable_grad():
-            taken = self.told(episode.support[0], episode.query[0]).detach().argmax(2)[:, :7]
+        taken = self.told(episode.support[0], episode.query[0]).argmax(2)[:, :7]
         images, names = self.episodes.splits[split], self.episodes.images.names
         of = [names[images.labels[row[0]]] for row in rows.support]
         titles = [f"{of[n]}, taken\nfor {of[t]}" for n, row in enumerate(taken) for t in row]

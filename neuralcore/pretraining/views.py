@@ -17,7 +17,7 @@ GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue in a grey of equal
 
 def resampled(images: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
     """Each image as seen at matrix (B, 2, 3) times (x, y, 1), bilinear, its border reflected."""
-    grid = F.affine_grid(matrices.to(images.device), list(images.shape), align_corners=False)
+    grid = F.affine_grid(matrices.to(images), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 

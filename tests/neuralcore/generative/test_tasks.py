@@ -15,6 +15,7 @@ from neuralcore import cli
 from neuralcore.data.images import Images
 from neuralcore.errors import UserError
 from neuralcore.fitting import FitConfig, fit
+from neuralcore.fitting.check import gradients
 from neuralcore.fitting.loop import evaluate
 from neuralcore.fitting.saved import load_model
 from neuralcore.generative.autoencoder import Autoencoder, damaged
@@ -111,6 +112,11 @@ def test_losses_of_the_game_by_hand() -> None:
     smooth = -(0.9 * p(real).log() + 0.1 * (1.0 - p(real)).log() + (1.0 - p(made)).log()).mean()
     assert float(critic_loss(real, made, 0.1)) == pytest.approx(float(smooth))
     assert float(generator_loss(made)) == pytest.approx(float(-p(made).log().mean()))
+
+
+def test_both_players_gradients_are_their_losses(few: Images) -> None:
+    task = GANConfig("few", valid=0.0, width=4, latent=6).build(0)
+    assert gradients(task, device=torch.device("cpu")).passed  # in float64, the noise with it
 
 
 def test_each_player_moves_its_own_weights(few: Images) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from neuralcore.errors import UserError
 from neuralcore.fitting import FitConfig
+from neuralcore.fitting.check import gradients
 from neuralcore.fitting.loop import Fit, evaluate
 from neuralcore.pretraining.conv4 import Conv4
 from neuralcore.pretraining.episodes import EpisodeData, accuracies, draw, mean_interval, own_class
@@ -119,6 +120,12 @@ def test_a_step_tells_unseen_classes(use_glyphs: Use) -> None:
     fit = FitConfig(epochs=1, batch_size=2, learning_rate=1e-2, evaluate_every=0.0)
     found = fitted(MAMLConfig("glyphs", episodes=120, steps=1, rate=0.4, fit=fit, **COMMON))
     assert found["after"] > found["before"] + 0.2  # 0.36 to 0.49 for seeds 0 to 3
+
+
+def test_the_gradient_through_steps_is_of_the_loss(use_glyphs: Use) -> None:
+    use_glyphs(6, 12)
+    task = MAMLConfig("glyphs", steps=1, **COMMON | {"width": 3, "queries": 2}).build(0)
+    assert gradients(task, device=CPU).passed
 
 
 def test_features_of_the_pixels_are_told_too(use_glyphs: Use) -> None:

@@ -13,6 +13,7 @@ import torch
 from neuralcore import cli
 from neuralcore.errors import UserError
 from neuralcore.fitting import FitConfig
+from neuralcore.fitting.check import gradients
 from neuralcore.fitting.loop import Fit, evaluate
 from neuralcore.fitting.saved import load_model
 from neuralcore.pretraining.fixmatch import pseudo_labels
@@ -86,6 +87,14 @@ def test_both_losses_by_hand(use_glyphs: Use) -> None:
     assert 0.0 < float(figures["sure"]) < 1.0
     alone = FixMatchConfig("glyphs", labels=2, weight=0.0, **SMALL).build(0)
     assert alone.batch(np.arange(8), torch.Generator(), CPU).strong is None
+
+
+@pytest.mark.parametrize("make", [FixMatchConfig, ContrastConfig])
+def test_gradients_are_of_the_loss(use_glyphs: Use, make: Any) -> None:
+    use_glyphs(3, 12)
+    assert gradients(
+        make("glyphs", settings={"depth": 8, "widths": (4, 4, 4)}, valid=0.0).build(0), device=CPU
+    ).passed
 
 
 def test_few_labels_are_fitted(use_glyphs: Use) -> None:
