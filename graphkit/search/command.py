@@ -196,16 +196,3 @@ def read_foreign(
     from graphkit.search.index import SearchIndex
 
     return SearchIndex.read_foreign(path, _read_queries(names), metric=metric, device=device)
-
-
-def load_index(
-    folder: Path,
-    metric: Literal["cosine", "dot", "l2"] | None = None,
-    factory: str | None = None,
-    recall: float | None = None,
-    device: Literal["cpu", "cuda"] = "cpu",
-) -> SearchIndex:
-    """The index saved in a folder, or one built from the vectors of a run; see `Opened`."""
-    from graphkit.search.opened import Opened
-
-    return Opened(folder, metric, factory, recall, device).index

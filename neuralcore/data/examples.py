@@ -32,12 +32,18 @@ class Examples:
 
     def held_out(self, share: float, seed: int) -> tuple[Examples, Examples]:
         """(the rest, `share` of each class), drawn by a seed."""
-        generator = np.random.default_rng([seed, len(self)])
-        out = np.zeros(len(self), bool)
-        for label in range(len(self.names)):
-            mine = np.flatnonzero(self.labels == label)
-            out[generator.permutation(mine)[: round(share * len(mine))]] = True
-        return self.of(np.flatnonzero(~out)), self.of(np.flatnonzero(out))
+        rest, out = held_out_rows(self.labels, len(self.names), share, seed)
+        return self.of(rest), self.of(out)
+
+
+def held_out_rows(labels: np.ndarray, classes: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in their order: (the rest, `share` of each class), drawn by a seed; of labels (N,)."""
+    generator = np.random.default_rng([seed, len(labels)])
+    out = np.zeros(len(labels), bool)
+    for label in range(classes):
+        mine = np.flatnonzero(labels == label)
+        out[generator.permutation(mine)[: round(share * len(mine))]] = True
+    return np.flatnonzero(~out), np.flatnonzero(out)
 
 
 def split(found: dict[str, Examples], valid: float, seed: int) -> dict[str, Examples]:

@@ -22,6 +22,7 @@ from typing import IO
 
 import numpy as np
 
+from neuralcore.data.examples import held_out_rows
 from neuralcore.errors import UserError
 from neuralcore.lazy import lazy_import
 
@@ -60,12 +61,8 @@ class Images:
 
     def held_out(self, share: float, seed: int) -> tuple[Images, Images]:
         """(the rest, `share` of each class), drawn by a seed."""
-        generator = np.random.default_rng([seed, len(self)])
-        out = np.zeros(len(self), bool)
-        for label in range(len(self.names)):
-            mine = np.flatnonzero(self.labels == label)
-            out[generator.permutation(mine)[: round(share * len(mine))]] = True
-        return self.of(np.flatnonzero(~out)), self.of(np.flatnonzero(out))
+        rest, out = held_out_rows(self.labels, len(self.names), share, seed)
+        return self.of(rest), self.of(out)
 
     def mean_and_std(self) -> tuple[list[float], list[float]]:
         """Of each channel, as shares of 255."""

@@ -10,10 +10,8 @@ ROWS, COLUMNS = 16, 64  # of a tile
 
 
 @triton.jit
-def iou_kernel(boxes, others, found, count, width, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
-    here, there = row < count, column < width
+def tile_iou(boxes, others, row, column, here, there):
+    """Intersection over union of the boxes `row` with the others `column`, where they are here and there."""
     left = tl.load(boxes + row * 4, mask=here, other=0.0)
     top = tl.load(boxes + row * 4 + 1, mask=here, other=0.0)
     right = tl.load(boxes + row * 4 + 2, mask=here, other=0.0)
@@ -28,7 +26,15 @@ def iou_kernel(boxes, others, found, count, width, ROWS: tl.constexpr, COLUMNS: 
     area = (right - left) * (bottom - top)
     other_area = (other_right - other_left) * (other_bottom - other_top)
     union = area[:, None] + other_area[None, :] - common
-    share = tl.where(union > 0.0, common / tl.where(union > 0.0, union, 1.0), 0.0)
+    return tl.where(union > 0.0, common / tl.where(union > 0.0, union, 1.0), 0.0)
+
+
+@triton.jit
+def iou_kernel(boxes, others, found, count, width, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
+    here, there = row < count, column < width
+    share = tile_iou(boxes, others, row, column, here, there)
     at = row[:, None].to(tl.int64) * width + column[None, :]
     tl.store(found + at, share, mask=here[:, None] & there[None, :])
 

@@ -9,6 +9,8 @@ import torch
 import triton
 import triton.language as tl
 
+from neuralcore.kernels.box_iou.cuda import tile_iou
+
 ROWS, COLUMNS = 16, 64  # of a tile of the table
 MOST = 16_384  # boxes, whose flags a program's registers hold
 
@@ -18,21 +20,7 @@ def hides_kernel(boxes, groups, hides, threshold, count, ROWS: tl.constexpr, COL
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     here, there = row < count, column < count
-    left = tl.load(boxes + row * 4, mask=here, other=0.0)
-    top = tl.load(boxes + row * 4 + 1, mask=here, other=0.0)
-    right = tl.load(boxes + row * 4 + 2, mask=here, other=0.0)
-    bottom = tl.load(boxes + row * 4 + 3, mask=here, other=0.0)
-    other_left = tl.load(boxes + column * 4, mask=there, other=0.0)
-    other_top = tl.load(boxes + column * 4 + 1, mask=there, other=0.0)
-    other_right = tl.load(boxes + column * 4 + 2, mask=there, other=0.0)
-    other_bottom = tl.load(boxes + column * 4 + 3, mask=there, other=0.0)
-    wide = tl.minimum(right[:, None], other_right[None, :]) - tl.maximum(left[:, None], other_left[None, :])
-    tall = tl.minimum(bottom[:, None], other_bottom[None, :]) - tl.maximum(top[:, None], other_top[None, :])
-    common = tl.maximum(wide, 0.0) * tl.maximum(tall, 0.0)
-    area = (right - left) * (bottom - top)
-    other_area = (other_right - other_left) * (other_bottom - other_top)
-    union = area[:, None] + other_area[None, :] - common
-    share = tl.where(union > 0.0, common / tl.where(union > 0.0, union, 1.0), 0.0)
+    share = tile_iou(boxes, boxes, row, column, here, there)
     group = tl.load(groups + row, mask=here, other=0)
     other_group = tl.load(groups + column, mask=there, other=0)
     hidden = (share > tl.load(threshold)) & (group[:, None] == other_group[None, :])
