@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := cpu,plots,video,sweep,dev,text,onnx,serve
+EXTRAS := cpu,plots,video,sweep,dev,text,onnx,serve,tokenizers,translation,geometric
 
 .PHONY: help demo test test-slow test-gpu check format wheel clean
 

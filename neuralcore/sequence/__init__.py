@@ -1,0 +1,1 @@
+"""What reads sequences: recurrent layers, attention, Transformers and their caches."""
