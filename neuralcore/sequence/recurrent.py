@@ -7,10 +7,10 @@
     gru    r, z = sigmoid(…), n = tanh(W x_t + b + r (U h_{t-1} + b')); h_t = (1 - z) n + z h_{t-1}
                                                    Cho et al. 2014, r after the product
 
-They compute by torch.nn's layers, which are compiled and as fast as what we could write (docs/results/recurrent.md).
-Ours are the first weights, lengths, and that the state is alike for all: a tuple of tensors. First weights come from
-torch's global generator and are, where nothing is said above, uniform within ±1/sqrt(W). Forget gates of the LSTM begin
-with a bias of 1: it keeps at first most of what it has seen (Jozefowicz et al. 2015).
+They compute by torch.nn's layers, which are compiled. Ours are the first weights, lengths, and that the state is
+alike for all: a tuple of tensors. First weights come from torch's global generator and are, where nothing is said
+above, uniform within ±1/sqrt(W). Forget gates of the LSTM begin with a bias of 1: it keeps at first most of what it
+has seen (Jozefowicz et al. 2015).
 
 Axes: B examples, T steps, F features, W width, L layers, D directions.
 """
