@@ -8,6 +8,7 @@ from typing import Any
 from neuralcore.errors import UserError, nearest
 
 TASKS = {
+    "adding": "neuralcore.sequence.adding_config:AddingConfig",
     "adversarial": "neuralcore.understanding.adversarial_config:AdversarialConfig",
     "autoencode": "neuralcore.generative.autoencoder_config:AutoencoderConfig",
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
