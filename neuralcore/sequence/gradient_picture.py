@@ -37,13 +37,13 @@ def gradient_norms(core: Recurrent, inputs: torch.Tensor, loss: Callable[[torch.
     with torch.enable_grad():
         state, outputs = core.zeros(len(inputs)), []
         for t in range(inputs.shape[1]):
-            output, state = core(inputs[:, t : t + 1], state)
+            _, state = core(inputs[:, t : t + 1], state)
             if not state[0].requires_grad:  # weights that are frozen
                 state = tuple(part.requires_grad_() for part in state)
             states.append(state)
-            outputs.append(output)
+            outputs.append(state[0][-1])  # the output is a copy, of which the state knows nothing
         flat = [part for state in states for part in state]
-        found = torch.autograd.grad(loss(torch.cat(outputs, 1)), flat, allow_unused=True)
+        found = torch.autograd.grad(loss(torch.stack(outputs, 1)), flat, allow_unused=True)
     kept = [torch.zeros_like(part) if gradient is None else gradient for part, gradient in zip(flat, found)]
     squares = torch.stack([part.double().square().sum((0, 2)) for part in kept])  # (T · parts, B)
     return squares.unflatten(0, (len(states), -1)).sum(1).sqrt().mean(1).cpu().numpy()
