@@ -25,6 +25,7 @@ TASKS = {
     "prototypical": "neuralcore.pretraining.episodes_config:PrototypicalConfig",
     "rotate": "neuralcore.pretraining.trunk_config:RotateConfig",
     "segment": "neuralcore.segmentation.segmenting_config:SegmentConfig",
+    "transcribe": "neuralcore.speech.transcribe_config:TranscribeConfig",
     "vae": "neuralcore.generative.vae_config:VAEConfig",
 }
 

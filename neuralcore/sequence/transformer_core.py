@@ -54,8 +54,9 @@ class TransformerCore(nn.Module):
         for part in self.modules():
             if isinstance(part, nn.Linear):
                 set_initial(part, initial, generator, gain=1.0)
-        for layer in self.layers:
-            layer.open_gates()
+        for part in self.modules():
+            if isinstance(part, _Gate):
+                part.open()
 
     def zeros(self, count: int) -> torch.Tensor:
         """(N, M, L W + 1): the state of N environments that have seen nothing.
@@ -116,11 +117,6 @@ class _Layer(nn.Module):
         self.feed = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
         self.gate, self.feed_gate = _Gate(width), _Gate(width)
 
-    def open_gates(self) -> None:
-        """Give the gates their first bias."""
-        self.gate.open()
-        self.feed_gate.open()
-
     def forward(self, x: torch.Tensor, window: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         """(N, T, W) of x (N, T, W), the last steps of a window (N, S, W); seen (N, 1, T, S)."""
         normed = self.norm(window)
@@ -146,6 +142,7 @@ class _Gate(nn.Module):
         self.reset = nn.Linear(width, width, bias=False)
 
     def open(self) -> None:
+        """The first bias."""
         with torch.no_grad():
             self.found.bias.zero_()
             self.found.bias[self.width : 2 * self.width] = -KEEP
