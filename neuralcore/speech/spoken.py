@@ -1,7 +1,8 @@
 """Sequences as if spoken, drawn here: frames of a symbol look alike, and each lasts as long as it likes.
 
 A symbol is a spectrum of F bands, the same for all data. In an example it lasts 2 to 6 frames, glides into the next,
-is louder or softer, and lies in noise; between symbols there may be a pause. Symbols come again, also at once.
+is louder or softer, and lies in noise; between symbols there may be a pause, and between two of the same there always
+is: else nobody could tell them from a long one.
 
 Axes: N examples, T frames, F bands, U symbols.
 """
@@ -63,9 +64,9 @@ def spoken(count: int, kinds: int, longest: int, noise: float, seed: int) -> Spo
     found = Spoken([], [])
     for _ in range(count):
         symbols = generator.integers(1, kinds + 1, generator.integers(1, longest + 1))
-        with_pauses = []
-        for symbol in [*symbols, None]:
-            if generator.uniform() < PAUSES:
+        with_pauses: list[int] = []
+        for symbol in [*symbols.tolist(), None]:
+            if generator.uniform() < PAUSES or with_pauses[-1:] == [symbol]:
                 with_pauses.append(BLANK)
             if symbol is not None:
                 with_pauses.append(symbol)

@@ -33,7 +33,7 @@ class TranscribeConfig:
     """symbols there are"""
     longest: int = 10
     """symbols of an example at most"""
-    noise: float = 0.5
+    noise: float = 1.0
     """standard deviation of what is added to each band; those of symbols have deviation 1"""
     examples: int = 4_000
     """to learn from"""
