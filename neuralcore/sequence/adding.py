@@ -26,6 +26,7 @@ from neuralcore.sequence.recurrent import GATES, make_recurrent
 JUDGED = {"valid": 1_000, "test": 10_000}
 AT_ONCE = 500  # examples of a batch that is only looked at
 PICTURED = 100  # examples of the picture of gradients
+LONGER = 1.1  # factor of the weights from step to step, to show what explodes
 NEAR = 0.1  # how far off an answer may be to count as near
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # sequences (B, T, 2), answers (B,)
@@ -105,6 +106,10 @@ class Adding:
         """How much each step's state moves the loss: all kinds of layers at first, and this one then and now."""
         some = tuple(part[:PICTURED] for part in self.splits["test"])
         at_first = {name: self._norms(self._first(name), some) for name in GATES}
+        longer = self._first("irnn")
+        with torch.no_grad():
+            longer.core.unrolled.weight_hh_l0.mul_(LONGER)
+        at_first[f"irnn, U x {LONGER}"] = self._norms(longer, some)
         now = {"at first": at_first[self.config.model], "fitted": self._norms(self.model, some)}
         gradient_picture({"first weights": at_first, self.config.model: now}, folder / "gradients.png")
 

@@ -20,7 +20,7 @@ from neuralcore.sequence.recurrent import Recurrent
 
 figures = lazy_import("matplotlib.figure", extra="plots")
 
-COLOURS = ("#2a6f97", "#c9622b", "#4c956c", "#7b4b94")
+COLOURS = ("#2a6f97", "#c9622b", "#4c956c", "#7b4b94", "#888888")
 FLOOR = 1e-30  # below it a norm is drawn as this
 
 
