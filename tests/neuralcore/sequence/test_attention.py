@@ -160,7 +160,7 @@ def test_counts_of_weights() -> None:
 
 
 def test_layers_are_skipped_in_training_only() -> None:
-    encoder = TransformerEncoder(8, 4, 2, 12, layer_drop=0.999)
+    encoder = TransformerEncoder(8, 4, 2, 12, layer_drop=0.9999999)
     x = torch.randn(1, T, 8)
     torch.testing.assert_close(encoder.train()(x), encoder.norm(x))
     assert not torch.allclose(encoder.eval()(x), encoder.norm(x))
