@@ -18,9 +18,10 @@ from neuralcore.data.corpora import read_corpus
 from neuralcore.data.tokens import Tokens
 from neuralcore.errors import UserError
 from neuralcore.fitting.task import Figures, Player, players_of
+from neuralcore.language.choice import Choice
 from neuralcore.language.language_config import LanguageConfig
 from neuralcore.language.model import LanguageModel, RecurrentReader, State, TransformerReader
-from neuralcore.language.sampling import Choice, continued
+from neuralcore.language.sampling import continued
 from neuralcore.seeding import seeded_torch
 from neuralcore.sequence.recurrent import detached
 

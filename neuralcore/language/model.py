@@ -138,8 +138,7 @@ class LanguageModel(nn.Module):
         """(B, T) -ln p of the tokens (B, T) that came next."""
         flat, wanted = thoughts.flatten(0, 1), targets.flatten()
         if self.adaptive is not None:
-            with torch.autocast(flat.device.type, enabled=False):
-                return -self.adaptive(flat.float(), wanted).output.view_as(targets)
+            return adaptive_losses(self.adaptive, flat, wanted).view_as(targets)
         assert self.output is not None
         return F.cross_entropy(self.output(flat).float(), wanted, reduction="none").view_as(targets)
 
@@ -153,3 +152,25 @@ class LanguageModel(nn.Module):
     def begin(self, texts: int) -> State:
         """The state of B texts of which nothing has been read."""
         return self.reader.begin(texts)
+
+
+def adaptive_losses(
+    adaptive: nn.AdaptiveLogSoftmaxWithLoss, thoughts: torch.Tensor, targets: torch.Tensor
+) -> torch.Tensor:
+    """(N,) -ln p of targets (N,), of thoughts (N, W): what `adaptive` gives itself, but its products in the autocast
+    precision, which it refuses.
+    """
+    first = adaptive.cutoffs[0]
+    losses_of_clusters = -adaptive.head(thoughts).float().log_softmax(1)
+    # In the head, a rare token is found by its cluster's place, behind those of the common ones.
+    cluster = torch.bucketize(targets, torch.tensor(adaptive.cutoffs, device=targets.device), right=True)
+    places = torch.where(cluster == 0, targets, first + cluster - 1)
+    losses = losses_of_clusters.gather(1, places[:, None]).squeeze(1)
+    for number, tail in enumerate(adaptive.tail):
+        rows = (cluster == number + 1).nonzero().squeeze(1)
+        if len(rows):
+            within = F.cross_entropy(
+                tail(thoughts[rows]).float(), targets[rows] - adaptive.cutoffs[number], reduction="none"
+            )
+            losses = losses.index_add(0, rows, within)
+    return losses
