@@ -90,7 +90,9 @@ class Transcribing:
             shares = self.model(frames, lengths)[0].exp().cpu().numpy()
             for symbol, line in enumerate(shares.T):
                 label = "∅" if symbol == 0 else str(symbol) if symbol in said else None
-                style = {"color": "#bbbbbb", "linestyle": "--"} if symbol == 0 else {}
+                style = {"linestyle": "-" if symbol <= 10 else ":"}  # there are ten colours
+                if symbol == 0:
+                    style = {"color": "#bbbbbb", "linestyle": "--"}
                 axes[1].plot(line, label=label, **style)
             axes[1].set_xlim(axes[0].get_xlim())
             axes[1].set_ylabel("probability", fontsize=8)
