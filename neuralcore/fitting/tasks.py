@@ -18,6 +18,7 @@ TASKS = {
     "fixmatch": "neuralcore.pretraining.trunk_config:FixMatchConfig",
     "gan": "neuralcore.generative.gan_config:GANConfig",
     "maml": "neuralcore.pretraining.episodes_config:MAMLConfig",
+    "memory": "neuralcore.memory.memory_config:MemoryConfig",
     "nodes": "neuralcore.message_passing.nodes_config:NodesConfig",
     "pixelcnn": "neuralcore.generative.pixelcnn_config:PixelCNNConfig",
     "points": "neuralcore.points.points_config:PointsConfig",
