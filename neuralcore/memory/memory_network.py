@@ -4,8 +4,8 @@
     p_i = softmax(u · m_i),    o = Σ_i p_i c_i,    u ← u + o, and in the end softmax(W u)
 
 Sukhbaatar et al. 2015, "End-to-end memory networks" (https://arxiv.org/abs/1503.08895), with its position encoding l
-(section 4.1), temporal encoding T of how long ago a sentence was, linear start (attention without softmax at first) and
-both ways of tying weights. Not taken over: empty memories at random, and the annealing of plain gradient descent.
+(section 4.1), temporal encoding T of how long ago a sentence was, linear start (attention without softmax at first)
+and both ways of tying weights. Not taken over: empty memories at random, and the annealing of plain gradient descent.
 
 Axes: B stories of S sentences of L words, K hops, D numbers of a vector, V words; word 0 is padding.
 """

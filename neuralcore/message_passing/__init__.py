@@ -7,11 +7,12 @@ from typing import Any
 
 _NAMES = {
     "GraphNetwork": "neuralcore.message_passing.networks",
+    "NeighbourEncoder": "neuralcore.message_passing.neighbour_encoder",
     "NodeEdgeNode": "neuralcore.message_passing.node_edge_node",
     "aggregated": "neuralcore.message_passing.node_edge_node",
 }
 
-__all__ = ["GraphNetwork", "NodeEdgeNode", "aggregated"]
+__all__ = ["GraphNetwork", "NeighbourEncoder", "NodeEdgeNode", "aggregated"]
 
 
 def __getattr__(name: str) -> Any:
