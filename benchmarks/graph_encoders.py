@@ -62,9 +62,9 @@ def main() -> None:
     said = ", ".join(f"{key} {value}" for key, value in CORA.items())
     OUT.write_text(
         "# Entities encoded along the edges\n\n"
-        "Cora, a tenth of the citations held out: papers are encoded from their words, or by a graph layer from these\n"
-        "and from the words of papers they are joined to; no row is learned for a paper. Means ± standard deviations\n"
-        f"over {arguments.seeds} seeds of split and training.\n\n"
+        "Cora, a tenth of the citations held out: papers are encoded from their words, or by a graph layer from\n"
+        "these and from the words of papers they are joined to; no row is learned for a paper. Means ± standard\n"
+        f"deviations over {arguments.seeds} seeds of split and training.\n\n"
         f"| | filtered MRR | Hits@10 | AUC | CPU s |\n|---|---|---|---|---|\n{table(runs)}\n"
         f"Settings, else the defaults: {said}; encoders of one hop.\n\n"
         f"{date.today()}, rlgraphkit {neuralcore.__version__}, torch {torch.__version__.split('+')[0]}, Python "
