@@ -20,6 +20,8 @@ TASKS = {
     "gan": "neuralcore.generative.gan_config:GANConfig",
     "language": "neuralcore.language.language_config:LanguageConfig",
     "maml": "neuralcore.pretraining.episodes_config:MAMLConfig",
+    "memory": "neuralcore.memory.memory_config:MemoryConfig",
+    "nodes": "neuralcore.message_passing.nodes_config:NodesConfig",
     "pixelcnn": "neuralcore.generative.pixelcnn_config:PixelCNNConfig",
     "points": "neuralcore.points.points_config:PointsConfig",
     "points_autoencode": "neuralcore.points.points_config:PointsAutoencodeConfig",
