@@ -24,6 +24,7 @@ TASKS = {
     "prototypical": "neuralcore.pretraining.episodes_config:PrototypicalConfig",
     "rotate": "neuralcore.pretraining.trunk_config:RotateConfig",
     "segment": "neuralcore.segmentation.segmenting_config:SegmentConfig",
+    "translate": "neuralcore.translation.translate_config:TranslateConfig",
     "vae": "neuralcore.generative.vae_config:VAEConfig",
 }
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from neuralcore.layers.dropout import dropped
 from neuralcore.sequence.attention import Cache, MultiHeadAttention
 
 
@@ -29,7 +30,7 @@ class Feed(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, W)."""
-        return self.out(F.dropout(F.gelu(self.into(x)), self.dropout, self.training))
+        return self.out(dropped(F.gelu(self.into(x)), self.dropout, self.training))
 
 
 class Block(nn.Module):
@@ -83,7 +84,7 @@ class Block(nn.Module):
         return x + self._dropped(self.feed(self.feed_norm(x)))
 
     def _dropped(self, x: torch.Tensor) -> torch.Tensor:
-        return F.dropout(x, self.dropout, self.training)
+        return dropped(x, self.dropout, self.training)
 
 
 class TransformerEncoder(nn.Module):
