@@ -1,7 +1,8 @@
 """Transformer blocks, encoder and decoder. Axes: B examples, T steps, S steps of a memory, W width.
 
 Blocks norm before they act (Xiong et al. 2020): x + attention(norm(x)), then x + feed(norm(x)), a norm at the end.
-Dropout is on what each part adds, and between the two layers of `feed`.
+Dropout is on what each part adds and between the two layers of `feed`, not on the weights of the attention, which
+flash kernels do not write down.
 """
 
 from __future__ import annotations
@@ -55,9 +56,9 @@ class Block(nn.Module):
         super().__init__()
         self.dropout = dropout
         self.norm = nn.LayerNorm(width)
-        self.attention = MultiHeadAttention(width, heads, dropout=dropout, rotary=rotary)
+        self.attention = MultiHeadAttention(width, heads, rotary=rotary)
         self.cross_norm = nn.LayerNorm(width) if cross else None
-        self.cross = MultiHeadAttention(width, heads, dropout=dropout) if cross else None
+        self.cross = MultiHeadAttention(width, heads) if cross else None
         self.feed_norm = nn.LayerNorm(width)
         self.feed = Feed(width, inner, dropout)
 
