@@ -10,6 +10,7 @@ from neuralcore.errors import UserError, nearest
 TASKS = {
     "adversarial": "neuralcore.understanding.adversarial_config:AdversarialConfig",
     "autoencode": "neuralcore.generative.autoencoder_config:AutoencoderConfig",
+    "caption": "neuralcore.translation.caption_config:CaptionConfig",
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
     "clips": "neuralcore.clips.clips_config:ClipsConfig",
     "contrast": "neuralcore.pretraining.trunk_config:ContrastConfig",
