@@ -89,7 +89,7 @@ class Known:
         return self.state[0]
 
     def advance(self, word: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What is taken of the memory (B, M), and its weights (B, S); the state goes on with it and the word (B, W)."""
+        """What is taken of the memory (B, M), and its weights (B, S); the state takes that and the word (B, W)."""
         taken, weights = self.decoder.look(self.said[:, None], self.memory, self.real, self.keys)
         inputs = torch.cat([word, taken[:, 0]], 1)
         is_lstm = isinstance(self.decoder.cell, nn.LSTMCell)

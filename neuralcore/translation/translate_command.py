@@ -85,7 +85,7 @@ def _sentences(text: str, tokens: Tokens, longest: int) -> list[str]:
             raise UserError(f"{name}:{number}: nothing in this line: a line is a sentence")
         if len(numbers) > longest:
             raise UserError(
-                f"{name}:{number}: {len(numbers)} tokens, and the model was fitted to {longest} at most: cut the sentence in two"
+                f"{name}:{number}: {len(numbers)} tokens, and the model was fitted to {longest}: cut it in two"
             )
         unknown.update(dict.fromkeys(tokens.unknown(line)))
     if unknown:
