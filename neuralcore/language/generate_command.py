@@ -57,10 +57,8 @@ def generate(arguments: GenerateArguments) -> int:
     model, tokens = language_model(arguments.run, arguments.device)
     unknown = tokens.unknown(arguments.prompt)
     if unknown:
-        raise UserError(
-            f"--prompt: {', '.join(map(repr, unknown[:5]))} not in the vocabulary of {arguments.run}, whose tokens are "
-            f"{tokens.unit}"
-        )
+        first = ", ".join(map(repr, unknown[:5]))
+        raise UserError(f"--prompt: {first} not in the vocabulary of {arguments.run}, whose tokens are {tokens.unit}")
     prompt = tokens.encode(arguments.prompt)
     shown = arguments.prompt
     sys.stdout.write(shown)

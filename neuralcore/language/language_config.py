@@ -73,6 +73,11 @@ class LanguageConfig:
             raise ValueError("bpe needs a vocabulary, such as 4096")
         if list(self.cutoffs) != sorted(set(self.cutoffs)) or (self.cutoffs and self.cutoffs[0] < 1):
             raise ValueError(f"cutoffs must rise and be above 0, got {self.cutoffs}")
+        if self.cutoffs and self.width < 4 ** len(self.cutoffs):
+            raise ValueError(
+                f"width must be {4 ** len(self.cutoffs)} or more with {len(self.cutoffs)} cutoffs: each cluster's vectors "
+                "are a quarter as wide as the one's before"
+            )
         if self.cutoffs and self.tied:
             raise ValueError("an adaptive softmax has vectors of its own: tied = false")
 
