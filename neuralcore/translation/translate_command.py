@@ -28,7 +28,7 @@ class TranslateArguments:
     beam: int = 5
     """hypotheses of the search; 1: greedy"""
     alpha: float = 0.6
-    """how much it makes up for length (Wu et al. 2016): 0 not at all, 1 the mean of log-probabilities"""
+    """how much it makes up for length (Wu et al. 2016): 0 ranks by log-probability, 1 about by its mean a token"""
     attention: str = ""
     """picture to be written of what each word takes of the sentence, which must be the only one"""
     device: str = "cpu"

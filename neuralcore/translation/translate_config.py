@@ -48,7 +48,7 @@ class TranslateConfig:
     beam: int = 5
     """hypotheses of the search with which test sentences are translated"""
     alpha: float = 0.6
-    """how much that search makes up for length (Wu et al. 2016): 0 not at all, 1 the mean of log-probabilities"""
+    """its reward of length (Wu et al. 2016): 0 ranks by log-probability, 1 about by its mean a token"""
     fit: FitConfig = field(default_factory=FitConfig)
 
     def __post_init__(self) -> None:
