@@ -11,6 +11,7 @@ TASKS = {
     "adding": "neuralcore.sequence.adding_config:AddingConfig",
     "adversarial": "neuralcore.understanding.adversarial_config:AdversarialConfig",
     "autoencode": "neuralcore.generative.autoencoder_config:AutoencoderConfig",
+    "caption": "neuralcore.translation.caption_config:CaptionConfig",
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
     "clips": "neuralcore.clips.clips_config:ClipsConfig",
     "contrast": "neuralcore.pretraining.trunk_config:ContrastConfig",
@@ -29,6 +30,7 @@ TASKS = {
     "rotate": "neuralcore.pretraining.trunk_config:RotateConfig",
     "segment": "neuralcore.segmentation.segmenting_config:SegmentConfig",
     "transcribe": "neuralcore.speech.transcribe_config:TranscribeConfig",
+    "translate": "neuralcore.translation.translate_config:TranslateConfig",
     "vae": "neuralcore.generative.vae_config:VAEConfig",
 }
 
