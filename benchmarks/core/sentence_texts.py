@@ -2,10 +2,13 @@
 
     python benchmarks/core/sentence_texts.py --data DATA --out runs/sentences
 
-`novels.txt` and `wikispeedia.txt` are running text, cut by `neuralcore.data.penn`; `reviews.txt` has the sentences of
-SST's training part, Subj, CR and MPQA, without labels. What SST holds back to judge by is in none: Subj comes from the
-same pages, so a sentence of it goes if it shares six words in a row with one of SST's test or development sentences,
-or is one of them but for its signs. MR (rt-polarity) holds all of SST and is not read.
+`novels.txt` and `wikispeedia.txt` are running text, cut by `neuralcore.data.penn`; `reviews.txt` has the sentences
+of SST's training part, Subj, CR and MPQA, without labels. What SST holds back to judge by is in none: Subj comes from
+the same pages, so a sentence of it goes if it shares six words in a row with one of SST's test or development
+sentences, or is one of them but for its signs. MR (rt-polarity) holds all of SST and is not read.
+
+`masked/train.txt` and `masked/valid.txt` are for masked models: reviews several times over, for they are few, and the
+first words of the novels.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from neuralcore.data.text import read_lines
 
 SHORTEST = 5  # words of a paragraph: what is shorter is a heading or a cell of a table
 SHARED = 6  # words in a row
+REPEATED, NOVELS = 6, 2_500_000  # how often reviews are in the text for masked models, and words of novels in it
+JUDGED_REVIEW, JUDGED_NOVELS = 50, 20_000  # every 50th review and so many words behind those: to judge by
 HELD = ("stsa.binary.test", "stsa.fine.test", "stsa.binary.dev", "stsa.fine.dev")
 REVIEWS = ("stsa.fine.train", "subj.all", "custrev.all", "mpqa.all")
 
@@ -87,12 +92,29 @@ def write(out: Path, lines: Iterator[str]) -> None:
     print(f"{out}: {count:,} sentences, {words:,} words")
 
 
+def for_masking(out: Path, folder: Path) -> None:
+    """The two files of `masked/`."""
+    sentences = read_lines(out / "reviews.txt")
+    learned = [s for i, s in enumerate(sentences) if i % JUDGED_REVIEW]
+    judged = sentences[::JUDGED_REVIEW]
+    train, valid, words = [], [], 0
+    for line in read_lines(out / "novels.txt"):
+        words += line.count(" ") + 1
+        if words > NOVELS + JUDGED_NOVELS:
+            break
+        (train if words <= NOVELS else valid).append(line)
+    folder.mkdir(exist_ok=True)
+    write(folder / "valid.txt", iter(judged + valid))
+    write(folder / "train.txt", iter(learned * REPEATED + train))
+
+
 def make(data: Path, out: Path) -> list[Path]:
     """The three files."""
     out.mkdir(parents=True, exist_ok=True)
     write(out / "reviews.txt", reviews(data / "text-classify"))
     write(out / "novels.txt", running(data / "text-novels50" / "novels50.tar.xz"))
     write(out / "wikispeedia.txt", running(data / "text-wikispeedia" / "plaintext_articles.tar.xz"))
+    for_masking(out, out / "masked")
     return [out / f"{name}.txt" for name in ("reviews", "novels", "wikispeedia")]
 
 

@@ -21,7 +21,12 @@ CUTS = (
     (re.compile(r"n't\b"), " n't"),
     (re.compile(r"(?<=\w)'(s|m|d|re|ve|ll)\b"), r" '\1"),
     (re.compile(r"(?<=[\w.,])'(?=\s|$)"), " '"),
-    (re.compile(r"(?<![\s.])(?<!\b[a-hj-z])(?<!\b(?:mr|ms|dr|st|jr|sr|vs|no))(?<!\b(?:mrs|rev|gen|col|sgt|etc))\.(?=[\s'`]|$)"), " ."),
+    (
+        re.compile(
+            r"(?<![\s.])(?<!\b[a-hj-z])(?<!\b(?:mr|ms|dr|st|jr|sr|vs|no))(?<!\b(?:mrs|rev|gen|col|sgt|etc))\.(?=[\s'`]|$)"
+        ),
+        " .",
+    ),
 )
 ENDS = re.compile(r"(?<=[.!?])[\"'”’)]*\s+(?=[\"'“‘(]?[A-Z])")
 TITLES = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Prof|Rev|Gen|Col|Capt|Lt|Sgt|[A-Z])\.$")

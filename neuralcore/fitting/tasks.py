@@ -18,12 +18,15 @@ TASKS = {
     "fixmatch": "neuralcore.pretraining.trunk_config:FixMatchConfig",
     "gan": "neuralcore.generative.gan_config:GANConfig",
     "maml": "neuralcore.pretraining.episodes_config:MAMLConfig",
+    "mask": "neuralcore.language.mask_config:MaskConfig",
     "pixelcnn": "neuralcore.generative.pixelcnn_config:PixelCNNConfig",
     "points": "neuralcore.points.points_config:PointsConfig",
     "points_autoencode": "neuralcore.points.points_config:PointsAutoencodeConfig",
     "prototypical": "neuralcore.pretraining.episodes_config:PrototypicalConfig",
     "rotate": "neuralcore.pretraining.trunk_config:RotateConfig",
     "segment": "neuralcore.segmentation.segmenting_config:SegmentConfig",
+    "sentences": "neuralcore.language.sentences_config:SentencesConfig",
+    "tag": "neuralcore.language.tag_config:TagConfig",
     "vae": "neuralcore.generative.vae_config:VAEConfig",
 }
 
