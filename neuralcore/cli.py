@@ -33,6 +33,12 @@ COMMANDS = {
     "encode": Command(
         "neuralcore.vision.encode_command", "EncodeArguments", "encode", "Make named vectors of pictures"
     ),
+    "generate": Command(
+        "neuralcore.language.generate_command", "GenerateArguments", "generate", "Write on with a language model"
+    ),
+    "ngram": Command(
+        "neuralcore.language.ngram_command", "NgramArguments", "ngram", "Count n-grams and judge a text by them"
+    ),
     "sample": Command(
         "neuralcore.generative.sample_command", "SampleArguments", "sample", "Make images with a fitted model"
     ),

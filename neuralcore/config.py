@@ -267,13 +267,16 @@ def to_toml(values: dict[str, Any], heading: str = "") -> str:
     lines = [f"[{heading}]"] if heading else []
     for key, value in values.items():
         if not isinstance(value, dict):
-            lines.append(f"{key} = {_toml_value(value)}")
+            lines.append(f"{_toml_key(key)} = {_toml_value(value)}")
     text = "\n".join(lines) + "\n"
     for key, value in values.items():
         if isinstance(value, dict):
-            name = key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
-            text += "\n" + to_toml(value, f"{heading}.{name}" if heading else name)
+            text += "\n" + to_toml(value, f"{heading}.{_toml_key(key)}" if heading else _toml_key(key))
     return text
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
 def _toml_value(value: Any) -> str:

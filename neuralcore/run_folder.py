@@ -8,13 +8,12 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-import tomllib
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from neuralcore.checkpoint import CheckpointStore, write_text
-from neuralcore.config import NONE, to_toml
+from neuralcore.config import NONE, read_toml, to_toml
 from neuralcore.errors import UserError
 
 
@@ -82,7 +81,7 @@ class RunFolder:
     def _write_or_compare(self) -> None:
         path = self.path / "config.toml"
         if path.exists() and self.checkpoints.steps():
-            earlier = tomllib.loads(path.read_text(encoding="utf-8"))
+            earlier = read_toml(path)
             named, current = flat(earlier), flat(self._config)
             meant = flat(completed(earlier, self._config, self._defaults))
             for key in sorted(meant.keys() | current.keys()):

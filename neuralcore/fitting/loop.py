@@ -248,6 +248,8 @@ class Fit:
         for number, optimiser in enumerate(self.optimisers):
             optimisers.append(taken_apart(optimiser.state_dict(), arrays, str(number)))
         shards = {"model": Shard(as_arrays(self.task.model.state_dict())), "optimisers": Shard(arrays)}
+        if getattr(self.task, "carried", None):
+            shards["carried"] = Shard(as_arrays(self.task.carried))  # type: ignore[attr-defined]
         if self._average is not None:
             shards["average"] = Shard(as_arrays(self._average.state))
         if self._snapshots is not None:
@@ -281,6 +283,8 @@ class Fit:
             raise UserError(f"{self.folder}: its model is another one ({first}): choose another --run") from None
         for optimiser, plain in zip(self.optimisers, state["optimisers"]):
             restore(optimiser, put_together(plain, shards["optimisers"]))
+        if "carried" in shards:
+            self.task.carried = as_state(shards["carried"], self.device)  # type: ignore[attr-defined]
         if self._average is not None:
             self._average.state = as_state(shards["average"], self.device)
         if self._snapshots is not None:

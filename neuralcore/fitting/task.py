@@ -43,6 +43,9 @@ class Task(Protocol):
         score: the figure of `evaluate` that early stopping and the best weights go by.
         lower: whether less of it is better.
         description: plain values with which the config's `rebuild` makes the model again.
+
+    What a step leaves to the next besides weights, as a recurrent network's state over a text, is an attribute
+    `carried`, name -> tensor: checkpoints keep it. Most tasks have none.
     """
 
     model: nn.Module

@@ -17,6 +17,7 @@ TASKS = {
     "embed": "neuralcore.pretraining.trunk_config:EmbedConfig",
     "fixmatch": "neuralcore.pretraining.trunk_config:FixMatchConfig",
     "gan": "neuralcore.generative.gan_config:GANConfig",
+    "language": "neuralcore.language.language_config:LanguageConfig",
     "maml": "neuralcore.pretraining.episodes_config:MAMLConfig",
     "mask": "neuralcore.language.mask_config:MaskConfig",
     "pixelcnn": "neuralcore.generative.pixelcnn_config:PixelCNNConfig",

@@ -1,7 +1,8 @@
 """Transformer blocks, encoder and decoder. Axes: B examples, T steps, S steps of a memory, W width.
 
 Blocks norm before they act (Xiong et al. 2020): x + attention(norm(x)), then x + feed(norm(x)), a norm at the end.
-Dropout is on what each part adds, and between the two layers of `feed`.
+Dropout is on what each part adds and between the two layers of `feed`, not on the weights of the attention, which
+flash kernels do not write down.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from neuralcore.layers.dropout import dropped
 from neuralcore.sequence.attention import Cache, MultiHeadAttention
 
 
@@ -29,7 +31,7 @@ class Feed(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, W)."""
-        return self.out(F.dropout(F.gelu(self.into(x)), self.dropout, self.training))
+        return self.out(dropped(F.gelu(self.into(x)), self.dropout, self.training))
 
 
 class Block(nn.Module):
@@ -54,9 +56,9 @@ class Block(nn.Module):
         super().__init__()
         self.dropout = dropout
         self.norm = nn.LayerNorm(width)
-        self.attention = MultiHeadAttention(width, heads, dropout=dropout, rotary=rotary)
+        self.attention = MultiHeadAttention(width, heads, rotary=rotary)
         self.cross_norm = nn.LayerNorm(width) if cross else None
-        self.cross = MultiHeadAttention(width, heads, dropout=dropout) if cross else None
+        self.cross = MultiHeadAttention(width, heads) if cross else None
         self.feed_norm = nn.LayerNorm(width)
         self.feed = Feed(width, inner, dropout)
 
@@ -83,7 +85,7 @@ class Block(nn.Module):
         return x + self._dropped(self.feed(self.feed_norm(x)))
 
     def _dropped(self, x: torch.Tensor) -> torch.Tensor:
-        return F.dropout(x, self.dropout, self.training)
+        return dropped(x, self.dropout, self.training)
 
 
 class TransformerEncoder(nn.Module):

@@ -102,6 +102,11 @@ def test_mistakes_in_flags_are_one_line(words: list[str], message: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_keys_that_need_quotes_come_back() -> None:
+    values = {"rates": {"network.trunk.*.bias": 64.0, "plain": 1}, "a b": {"ü": [1]}, "x.y": "z"}
+    assert tomllib.loads(to_toml(values)) == values
+
+
 def test_a_resolved_configuration_reads_back() -> None:
     config = Outer(1_000, 'quote " and \\ and ☃', True, Inner(1e-05, (1, 2), "b", 0.5))
     assert from_mapping(Outer, tomllib.loads(to_toml(to_mapping(config)))) == config

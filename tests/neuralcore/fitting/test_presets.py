@@ -1,4 +1,4 @@
-"""Every preset of configs/vision names a task and settings that it has."""
+"""Every preset of configs/vision and configs/sequence names a task and settings that it has."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from neuralcore.config import from_mapping, preset_folder, read_toml
 from neuralcore.fitting.command import COMMON
 from neuralcore.fitting.tasks import TASKS, config_class
 
+PRESETS = sorted(path for room in ("vision", "sequence") for path in (preset_folder() / room).glob("*.toml"))
 
-@pytest.mark.parametrize("path", sorted((preset_folder() / "vision").glob("*.toml")), ids=lambda path: path.stem)
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
 def test_a_preset_is_read(path: Path) -> None:
     values = {key: value for key, value in read_toml(path).items() if key not in COMMON}
     config = from_mapping(config_class(values.pop("task")), values, path)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from neuralcore.errors import UserError
+from neuralcore.layers.dropout import dropped
 from neuralcore.sequence.attention import AdditiveAttention, Cache, MultiHeadAttention, attend
 from neuralcore.sequence.positions import LearnedPositions, rotate, sinusoidal
 from neuralcore.sequence.transformer import TransformerDecoder, TransformerEncoder
@@ -159,7 +160,40 @@ def test_counts_of_weights() -> None:
 
 
 def test_layers_are_skipped_in_training_only() -> None:
-    encoder = TransformerEncoder(8, 4, 2, 12, layer_drop=0.999)
+    encoder = TransformerEncoder(8, 4, 2, 12, layer_drop=0.9999999)
     x = torch.randn(1, T, 8)
     torch.testing.assert_close(encoder.train()(x), encoder.norm(x))
     assert not torch.allclose(encoder.eval()(x), encoder.norm(x))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_bfloat16_goes_another_way_to_the_same(causal: bool, masked: bool) -> None:
+    generator = torch.Generator().manual_seed(1)
+    q, k, v = (torch.randn(B, H, count, D, generator=generator, requires_grad=True) for count in (T, S, S))
+    mask = torch.rand(B, 1, 1, S, generator=generator) < 0.6
+    mask[..., 0] = True
+    given = mask if masked else None
+    wanted = plainly(q, k, v, given, causal)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = attend(q, k, v, given, causal=causal)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), wanted, atol=0.03, rtol=0.03)
+    ours = torch.autograd.grad(found.float().square().sum(), (q, k, v))
+    for mine, right in zip(ours, torch.autograd.grad(wanted.square().sum(), (q, k, v))):
+        torch.testing.assert_close(mine, right, atol=0.06, rtol=0.06)
+
+
+def test_dropout_keeps_the_mean_and_the_share() -> None:
+    torch.manual_seed(0)
+    x = torch.ones(1001, 333, requires_grad=True)
+    found = dropped(x, 0.1)
+    kept = 256 / (256 - 26)
+    assert found.unique().tolist() == [0.0, pytest.approx(kept)]
+    assert (found == 0).float().mean().item() == pytest.approx(26 / 256, abs=0.002)
+    assert found.mean().item() == pytest.approx(1.0, abs=0.002)
+    found.sum().backward()
+    torch.testing.assert_close(x.grad, found.detach())
+    torch.manual_seed(0)
+    torch.testing.assert_close(dropped(x, 0.1), found)
+    assert dropped(x, 0.1, False) is x
