@@ -62,6 +62,8 @@ def _of_text(path: Path) -> tuple[list[str], np.ndarray]:
     for number, (row, line) in enumerate(zip(matrix, rows), start):
         word, *numbers = line.split()
         try:
+            if len(numbers) != dimension:
+                raise ValueError
             row[:] = [float(text) for text in numbers]
         except ValueError:
             raise UserError(f"{path}:{number}: a word and {dimension} numbers are due, got {line[:60]!r}") from None

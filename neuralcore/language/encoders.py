@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from neuralcore.errors import UserError, nearest
+from neuralcore.layers.dropout import dropped
 from neuralcore.sequence.recurrent import make_recurrent
 from neuralcore.sequence.transformer import TransformerEncoder
 
@@ -109,7 +110,7 @@ class Transformer(nn.Module):
 
     def forward(self, x: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """(B, T, W)."""
-        x = F.dropout(x * x.shape[2] ** 0.5, self.dropout, self.training)  # word vectors have a length of about 1
+        x = dropped(x * x.shape[2] ** 0.5, self.dropout, self.training)  # word vectors have a length of about 1
         return self.blocks(x, real)
 
 

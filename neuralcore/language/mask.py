@@ -41,6 +41,8 @@ class MaskModel(TextModel):
         tokens: V. width: W. encoder: see `make_encoder`.
     """
 
+    read_by_weight = ("words",)
+
     def __init__(self, tokens: int, width: int, encoder: Any):
         super().__init__(tokens, width, encoder, width, steps=True)
         self.norm = nn.LayerNorm(width)

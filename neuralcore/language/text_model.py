@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from neuralcore.data.tokens import PAD, SPECIAL, Tokens
 from neuralcore.errors import UserError
 from neuralcore.language.encoders import Encoder
+from neuralcore.layers.dropout import dropped
 
 
 class TextModel(nn.Module):
@@ -45,7 +45,7 @@ class TextModel(nn.Module):
         found = self.encoded(ids)
         if not self.steps:
             found = pool(found, ids != PAD, self.encoder.pooled)
-        return self.head(F.dropout(found, self.dropout, self.training))
+        return self.head(dropped(found, self.dropout, self.training))
 
 
 def pool(steps: torch.Tensor, real: torch.Tensor, how: str) -> torch.Tensor:
