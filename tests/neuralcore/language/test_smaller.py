@@ -22,7 +22,7 @@ from neuralcore.layers.int8 import Int8Embedding, Int8Linear, to_bytes, to_int8,
 from neuralcore.sequence.transformer import TransformerDecoder
 
 SETTINGS = {"layers": 2, "heads": 2, "dropout": 0.0, "layer_drop": 0.2}
-HOW = FitConfig(epochs=3, batch_size=32, learning_rate=5e-3, evaluate_every=0.0)
+HOW = FitConfig(epochs=4, batch_size=32, learning_rate=1e-2, evaluate_every=0.0)
 
 
 @pytest.fixture(scope="module")
