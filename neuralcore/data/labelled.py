@@ -50,7 +50,7 @@ def read_sentences(data: str, valid: float, seed: int) -> dict[str, Sentences]:
         valid: share of each class's training sentences that is held out, where no file is for it. seed: of which.
 
     Raises:
-        UserError: no such files, a line without a label or a sentence, or a label that no training sentence has.
+        UserError: no such files, a line without a label and a space, or a label that no training sentence has.
     """
     found = _opinions() if data == "opinions" else {split: _labelled(path) for split, path in _files(data).items()}
     names = tuple(sorted(set(found["train"][1])))
@@ -77,7 +77,7 @@ def _files(data: str) -> dict[str, Path]:
     if path.is_file():
         return {"train": path}
     folder, beginning = (path, "") if path.is_dir() else (path.parent, path.name + ".")
-    found = {}
+    found: dict[str, Path] = {}
     for file in sorted(folder.iterdir()) if folder.is_dir() else []:
         pieces = file.name.removeprefix(beginning).split(".")
         if file.name.startswith(beginning) and "txt" in pieces:
@@ -94,8 +94,8 @@ def _files(data: str) -> dict[str, Path]:
 def _labelled(path: Path) -> tuple[list[str], list[str]]:
     texts, labels = [], []
     for number, line in enumerate(read_lines(path), 1):
-        label, _, text = line.strip().partition(" ")
-        if not text.strip():
+        label, space, text = line.lstrip().partition(" ")
+        if not space or not label:  # what is behind the space may be empty, as one review of CR's is
             raise UserError(f"{path}:{number}: a label and a sentence are due, got {line[:60]!r}")
         texts.append(text.strip())
         labels.append(label)
