@@ -39,6 +39,8 @@ COMMANDS = {
     "ngram": Command(
         "neuralcore.language.ngram_command", "NgramArguments", "ngram", "Count n-grams and judge a text by them"
     ),
+    "shrink": Command("neuralcore.language.shrink_command", "ShrinkArguments", "shrink", "Make a model smaller"),
+    "tell": Command("neuralcore.language.tell_command", "TellArguments", "tell", "Tell the kind of sentences"),
     "sample": Command(
         "neuralcore.generative.sample_command", "SampleArguments", "sample", "Make images with a fitted model"
     ),

@@ -15,9 +15,11 @@ from neuralcore.device import place
 from neuralcore.errors import UserError
 from neuralcore.fitting.averaging import as_arrays, as_state
 from neuralcore.fitting.tasks import config_class
+from neuralcore.layers.int8 import to_int8
 
 FORMAT = 1
 KIND = "fitted"
+INT8 = "int8"  # the key of a description that says that the weights were made bytes
 
 
 class Fitted(NamedTuple):
@@ -64,6 +66,8 @@ def load_model(path: str | Path, device: torch.device | None = None) -> Fitted:
     config = from_mapping(config_class(manifest["task"]), manifest["config"], manifest_path)
     model = config.rebuild(manifest["description"])
     device = device or torch.device("cpu")
+    if manifest["description"].get(INT8):
+        to_int8(model)
     model.load_state_dict(as_state(arrays, device))
     place(model, device)
     return Fitted(model.eval(), manifest["task"], config, manifest["description"])

@@ -108,7 +108,12 @@ class MultiHeadAttention(nn.Module):
 
     Args:
         width: W. heads: H, which divides W. rotary: queries and keys are turned by their positions.
+
+    Attributes:
+        read_by_weight: names of layers that are not called, see `neuralcore.layers.int8`.
     """
+
+    read_by_weight: tuple[str, ...] = ()
 
     def __init__(self, width: int, heads: int, *, rotary: bool = False):
         super().__init__()

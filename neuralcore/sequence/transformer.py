@@ -59,6 +59,8 @@ class Block(nn.Module):
         self.attention = MultiHeadAttention(width, heads, rotary=rotary)
         self.cross_norm = nn.LayerNorm(width) if cross else None
         self.cross = MultiHeadAttention(width, heads) if cross else None
+        if self.cross is not None:
+            self.cross.read_by_weight = ("query_key_value",)  # its queries are of x, keys and values of the memory
         self.feed_norm = nn.LayerNorm(width)
         self.feed = Feed(width, inner, dropout)
 
