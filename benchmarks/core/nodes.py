@@ -9,6 +9,7 @@ split is always the same. Standard deviations are of single fits.
 from __future__ import annotations
 
 import argparse
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -56,12 +57,12 @@ def main() -> None:
     import torch
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("presets", nargs="+")
+    parser.add_argument("presets", nargs="*", help="none: the page of the rows there are")
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    rows = []
+    rows = list(csv.DictReader(open(of_runs.RESULTS / "nodes.csv", newline=""))) if not arguments.presets else []
     for preset in arguments.presets:
         rows = of_runs.kept("nodes", [fitted(preset, arguments.data, seed) for seed in arguments.seeds], KEYS)
         print(summary(preset, rows), flush=True)

@@ -63,8 +63,9 @@ class Neighbourhoods:
         """The same with edges (A, 2) that are not gone along."""
         return replace(self, apart=edges)
 
-    def inputs(self, encoder: NeighbourEncoder, generator: np.random.Generator | None) -> list[Any]:
-        """What the encoder is called with; `generator` draws neighbours, None takes all."""
+    def inputs(self, encoder: torch.nn.Module, generator: np.random.Generator | None) -> list[Any]:
+        """What a `NeighbourEncoder` is called with; `generator` draws neighbours, None takes all."""
+        assert isinstance(encoder, NeighbourEncoder)
         entities, blocks = blocks_around(
             self.offsets,
             self.neighbours,

@@ -12,7 +12,7 @@ Axes: B stories of S sentences of L words, K hops, D numbers of a vector, V word
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -103,7 +103,8 @@ class MemoryNetwork(nn.Module):
             state = (state if is_adjacent else self.between(state)) + found
         if self.training:
             self.seen += count
-        logits = state @ self.tables[-1].weight.T if is_adjacent else self.answer(state)
+        last: Any = self.tables[-1]
+        logits = state @ last.weight.T if is_adjacent else self.answer(state)
         return Read(logits, torch.stack(attention, 1))
 
     def _meant(self, table: nn.Module, words: torch.Tensor) -> torch.Tensor:

@@ -49,7 +49,7 @@ class NeighbourEncoder(nn.Module):
         self.hops, self.most = hops, most
         if tags:
             self.begin: nn.Module = nn.EmbeddingBag(features, dimension, mode="sum")
-            nn.init.normal_(self.begin.weight, 0.0, 0.1)  # type: ignore[arg-type]
+            nn.init.normal_(self.begin.weight, 0.0, 0.1)
         else:
             self.begin = nn.Linear(features, dimension)
         self.layers = nn.ModuleList()
