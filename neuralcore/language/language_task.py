@@ -127,7 +127,7 @@ class LanguageTask:
                 state = None
         thoughts, after = self.model(batch.ids, state)
         if self.recurrent:
-            self.carried = {str(i): part for i, part in enumerate(detached(after))}
+            self.carried = {str(i): part.float() for i, part in enumerate(detached(after))}
         return self.model.losses(thoughts, batch.targets).mean(), {}
 
     def evaluate(self, split: str) -> dict[str, float]:
