@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from torch import nn
 from agents.agent import is_single, likely, read_agent, write_agent
 from agents.q_agent import encode, highest, observation_shape
 from neuralcore.errors import UserError
-from neuralcore.layers import LSTMCore, make_trunk
+from neuralcore.layers import make_trunk
 from neuralcore.layers.initial import InitialWeights, fan_in_uniform, orthogonal
 from neuralcore.layers.quick import quick_heads
 from neuralcore.layers.rectified import Apply, rectified
+from neuralcore.sequence.cores import Core, make_core
 
 POLICY_SCALE = 0.01  # of the policy head's first weights: at the beginning all actions are about equally likely
 
@@ -34,7 +35,7 @@ class PolicyNetwork(nn.Module):
         network: the trunk's name (`neuralcore.layers.trunk`). hidden: widths of its fully connected layers.
         gaussian: whether the actions are of a Box. log_std: its first value.
         initial: how first weights are drawn (`neuralcore.layers.initial`). generator: they come from it.
-        lstm: width of a recurrent core between trunk and heads; None for a network without one.
+        core: what remembers, between trunk and heads, as `make_core` takes it; None for a network without memory.
         high: the largest number in an image.
     """
 
@@ -48,15 +49,16 @@ class PolicyNetwork(nn.Module):
         log_std: float = 0.0,
         initial: InitialWeights = "fan_in",
         generator: torch.Generator | None = None,
-        lstm: int | None = None,
+        core: Mapping[str, Any] | None = None,
         high: float = 255.0,
     ):
         super().__init__()
         self.trunk = make_trunk(network, shape, hidden, high=high, initial=initial, generator=generator)
-        features, self.core = self.trunk.features, None
-        if lstm is not None:
-            self.core = LSTMCore(features, lstm, initial=initial, generator=generator)
-            features = lstm
+        features = self.trunk.features
+        self.core: Core | None = None
+        if core is not None:
+            self.core = make_core(core, features, initial=initial, generator=generator)
+            features = self.core.width
         self.policy = nn.Linear(features, outputs)
         self.value = nn.Linear(features, 1)
         for head in (self.policy, self.value):
@@ -83,8 +85,9 @@ class PolicyNetwork(nn.Module):
         """The same for T steps of N environments, observations (T · N, *shape), and the core's state after them.
 
         Args:
-            state: (N, 2, W) before the first step. begins: (T, N) bool, whether a step shows an episode's first
-                observation, before which the state becomes zero.
+            state: the core's, (N, …), before the first step.
+            begins: (T, N) bool, whether a step shows an episode's first observation, before which the state becomes
+                zero.
         """
         assert self.core is not None
         features = self.trunk(observations, apply)
@@ -96,12 +99,12 @@ class PolicyNetwork(nn.Module):
 class PolicyAgent:
     """A network's policy over Discrete or Box actions.
 
-    With a core (`lstm`) the agent is recurrent: `act` remembers, until `begin` tells it that episodes begin.
+    With a core the agent is recurrent: `act` remembers, until `begin` tells it that episodes begin.
 
     Args:
         observation_space: Box of any shape, or Discrete (one-hot encoded).
         action_space: Discrete, or Box of floats, to which drawn actions are clipped.
-        network, hidden, log_std, initial, lstm: see `PolicyNetwork`.
+        network, hidden, log_std, initial, core: see `PolicyNetwork`.
         generator: initial weights come from it. seed: of the draws.
     """
 
@@ -116,7 +119,7 @@ class PolicyAgent:
         initial: InitialWeights = "fan_in",
         generator: torch.Generator | None = None,
         seed: int = 0,
-        lstm: int | None = None,
+        core: Mapping[str, Any] | None = None,
     ):
         if not isinstance(observation_space, (gym.spaces.Box, gym.spaces.Discrete)):
             raise UserError(f"a policy network takes Box or Discrete observations, not {observation_space}")
@@ -130,8 +133,8 @@ class PolicyAgent:
         self.action_space: gym.Space = action_space
         self.discrete = isinstance(action_space, gym.spaces.Discrete)
         self.architecture: dict[str, Any] = {"network": network, "hidden": list(hidden)}
-        if lstm is not None:
-            self.architecture["lstm"] = lstm
+        if core is not None:
+            self.architecture["core"] = dict(core)
         self.network = PolicyNetwork(
             observation_shape(observation_space),
             outputs,
@@ -141,7 +144,7 @@ class PolicyAgent:
             log_std,
             initial,
             generator,
-            lstm,
+            core,
             highest(observation_space),
         )
         trunk, policy, value = self.network.trunk, self.network.policy, self.network.value
@@ -160,7 +163,7 @@ class PolicyAgent:
         return self.network.core is not None
 
     def blank(self, count: int) -> torch.Tensor | None:
-        """(N, 2, W): the core's state before anything is seen; None without a core."""
+        """(N, …): the core's state before anything is seen; None without a core."""
         return None if self.network.core is None else self.network.core.zeros(count)
 
     def evaluate(
@@ -173,7 +176,7 @@ class PolicyAgent:
         """(N, …) observations -> logits (N, A) or means (N, D), and values (N,), float32; trunk by `apply`.
 
         Args:
-            state: (N, 2, W) of the core, which is moved on in place; without one, all observations are first ones.
+            state: (N, …), the core's, which is moved on in place; without one, all observations are first ones.
             begins: (N,) bool, whose observations are the first of an episode and meet the state zero; None: nobody's.
         """
         encoded = encode(observations, self.observation_space, self.device)
@@ -228,7 +231,7 @@ class PolicyAgent:
             self._state[torch.from_numpy(which).to(self._state.device)] = 0.0
 
     def _remembered(self, count: int) -> torch.Tensor | None:
-        """(N, 2, W), what `act` remembers of N rows."""
+        """(N, …), what `act` remembers of N rows."""
         if self._state is None:
             self._state = self.blank(count)
         elif len(self._state) != count:
@@ -259,7 +262,10 @@ class PolicyAgent:
     def load(cls, folder: str | Path) -> PolicyAgent:
         description, arrays = read_agent(folder, "PolicyAgent")
         try:
-            agent = cls(description["observation_space"], description["action_space"], **description["architecture"])
+            architecture = dict(description["architecture"])
+            if "lstm" in architecture:  # an agent from before there were other cores
+                architecture["core"] = {"kind": "lstm", "width": architecture.pop("lstm")}
+            agent = cls(description["observation_space"], description["action_space"], **architecture)
             agent.network.load_state_dict({name: torch.from_numpy(a) for name, a in arrays.items()})
         except (KeyError, TypeError, RuntimeError) as error:
             raise UserError(f"{folder}: agent.json and the weights do not fit ({error})") from None

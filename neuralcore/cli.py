@@ -44,6 +44,9 @@ COMMANDS = {
     "sample": Command(
         "neuralcore.generative.sample_command", "SampleArguments", "sample", "Make images with a fitted model"
     ),
+    "translate": Command(
+        "neuralcore.translation.translate_command", "TranslateArguments", "translate", "Translate sentences"
+    ),
 }
 
 

@@ -20,14 +20,17 @@ class PolicyConfig:
         return from_mapping(cls, values.get(str(values.get("algorithm")), {}), file)
 
     @property
-    def lstm(self) -> int | None:
-        """Width of the recurrent core; None without one."""
+    def core_settings(self) -> dict[str, Any] | None:
+        """What `neuralcore.sequence.cores.make_core` takes; None without a core."""
         fields: dict[str, Any] = vars(self)
-        return fields["core_width"] if fields.get("core") == "lstm" else None
+        if fields.get("core", "none") == "none":
+            return None
+        settings = {"kind": fields["core"], "width": fields["core_width"]}
+        return settings | {"memory": fields["core_memory"]} if fields["core"] == "transformer" else settings
 
     def __post_init__(self) -> None:
         fields: dict[str, Any] = vars(self)
-        for name in ("num_envs", "n_step", "epochs", "minibatch", "episodes", "core_width"):
+        for name in ("num_envs", "n_step", "epochs", "minibatch", "episodes", "core_width", "core_memory"):
             if name in fields and fields[name] < 1:
                 raise ValueError(f"{name} must be 1 or more, got {fields[name]}")
         for name in ("discount", "trace"):
@@ -41,3 +44,6 @@ class PolicyConfig:
                 raise ValueError(f"{name} must be 0 or more, got {fields[name]}")
         if fields.get("core") == "none" and fields["core_width"] != getattr(type(self), "core_width", None):
             raise ValueError(f"core_width {fields['core_width']} has no meaning for core 'none'")
+        is_window = fields.get("core") == "transformer"
+        if "core" in fields and not is_window and fields["core_memory"] != getattr(type(self), "core_memory", None):
+            raise ValueError(f"core_memory {fields['core_memory']} is of core 'transformer', not {fields['core']!r}")

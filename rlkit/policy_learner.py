@@ -75,7 +75,7 @@ class PolicyLearner:
 
     Attributes:
         agent: the `PolicyAgent` being trained. steps: transitions seen. updates: gradient steps done.
-        core_state: (N, 2, W) of the agent's core before it sees what the environments show now, but for those where
+        core_state: (N, …) of the agent's core before it sees what the environments show now, but for those where
             an episode begins, which zero replaces; None without a core.
         reward_scale: by which rewards are learned from; None unless they are normalised.
     """
@@ -94,7 +94,7 @@ class PolicyLearner:
             initial=config.initial_weights,
             generator=self.generators.torch("weights"),
             seed=seed,
-            lstm=config.lstm,
+            core=config.core_settings,
         )
         if config.trunk_from:
             trunk_from_run(self.agent.network.trunk, config.trunk_from)
@@ -133,7 +133,7 @@ class PolicyLearner:
             return self.agent.evaluate(observations, state=state, begins=self.rollout.begins)[1]
 
     def state_now(self) -> torch.Tensor | None:
-        """(N, 2, W): a copy of the core's state, zero where an episode begins now; None without a core."""
+        """(N, …): a copy of the core's state, zero where an episode begins now; None without a core."""
         if self.core_state is None:
             return None
         return self.core_state * self.tensor(~self.rollout.begins)[:, None, None]
@@ -166,7 +166,7 @@ class PolicyLearner:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """What the network gives for B encoded observations, with gradients: (B, A) or (B, D), and values (B,).
 
-        With a core, the B are T steps of N environments: from `state` (N, 2, W) on, anew where `begins` (T, N) says.
+        With a core, the B are T steps of N environments: from `state` (N, …) on, anew where `begins` (T, N) says.
         """
         with autocast(self.device, self.config.precision):
             if state is None or begins is None:

@@ -28,10 +28,14 @@ class PPOConfig(PolicyConfig):
     """run folder of `neuralcore fit` from whose classifier the trunk takes its first weights; empty: drawn"""
     initial_weights: Literal["fan_in", "orthogonal"] = "fan_in"
     """first weights: uniform within ±1/sqrt(fan-in), or orthogonal, which keeps signals large in deep trunks"""
-    core: Literal["none", "lstm"] = "none"
-    """between trunk and heads, what remembers the episode so far; lstm: long short-term memory (paper: none)"""
+    core: Literal["none", "lstm", "gru", "transformer"] = "none"
+    """between trunk and heads, what remembers the episode so far: lstm, long short-term memory; gru; transformer, a
+    gated one (Parisotto et al. 2020) on the last `core_memory` steps (paper: none)"""
     core_width: int = 256
     """width of the core (paper: none)"""
+    core_memory: int = 32
+    """steps back that each of the two layers of core 'transformer' sees; none learns from those before its segment
+    (paper: no such core)"""
     discount: float = 0.99
     """discount per transition (paper: 0.99)"""
     trace: float = 0.95

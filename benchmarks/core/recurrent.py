@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,7 +24,7 @@ from neuralcore.sequence.recurrent import make_recurrent
 
 OUT = Path(__file__).resolve().parents[2] / "docs" / "results" / "recurrent.md"
 SIZES = ((35, 20, 200), (35, 20, 512), (100, 32, 128))  # T, B, W
-PLAIN: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+PLAIN: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 def passes(run: Callable[[torch.Tensor], torch.Tensor], weights: nn.Module, inputs: torch.Tensor) -> float:

@@ -19,23 +19,26 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from graphkit.embedding.neighbours import Neighbourhoods, arguments
 from graphkit.graphs.features import Bags, Dense
 from neuralcore.errors import UserError
 from neuralcore.kernels.edge_step import EPSILON
 from neuralcore.kernels.edge_step.cpu import adagrad
 from neuralcore.kernels.row_adagrad import row_adagrad
 
+Known = Bags | Dense | Neighbourhoods  # what is known of B entities
+
 
 class Encoder(Protocol):
     """What both kinds can do."""
 
-    def forward(self, features: Bags | Dense) -> np.ndarray:
+    def forward(self, features: Known) -> np.ndarray:
         """(B, D) float32 for a step of training; `backward` has to follow."""
 
     def backward(self, gradient: np.ndarray, learning_rate: float) -> None:
         """A step by the gradient (B, D) of what `forward` gave."""
 
-    def vectors(self, features: Bags | Dense) -> np.ndarray:
+    def vectors(self, features: Known) -> np.ndarray:
         """(B, D) float32, for use."""
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -62,7 +65,7 @@ class TagTable:
         """Normal numbers of a standard deviation."""
         return cls(generator.normal(0.0, scale, (tags, dimension)).astype(np.float32))
 
-    def forward(self, features: Bags | Dense) -> np.ndarray:
+    def forward(self, features: Known) -> np.ndarray:
         self._bags = self._matrix(features)
         return self._bags @ self.weight
 
@@ -71,10 +74,10 @@ class TagTable:
         tags = np.flatnonzero(np.diff(by_tag.indptr))
         row_adagrad(self.weight, self.sums, tags, by_tag[tags] @ gradient, learning_rate, epsilon=EPSILON)
 
-    def vectors(self, features: Bags | Dense) -> np.ndarray:
+    def vectors(self, features: Known) -> np.ndarray:
         return self._matrix(features) @ self.weight
 
-    def _matrix(self, features: Bags | Dense) -> Any:
+    def _matrix(self, features: Known) -> Any:
         assert isinstance(features, Bags)
         shape = len(features), len(self.weight)
         return sparse.csr_array((features.weights, features.indices, features.offsets), shape=shape)
@@ -129,7 +132,8 @@ class ModuleEncoder:
 
     It is called with a (B, F) tensor for dense features; for bags with what `torch.nn.EmbeddingBag` takes: (M,) int64
     tags, (B,) int64 offsets and (M,) weights, which add up to 1 in each bag (so `EmbeddingBag(F, D, mode="sum")`,
-    given the weights as `per_sample_weights`, is a `TagTable`).
+    given the weights as `per_sample_weights`, is a `TagTable`). A `NeighbourEncoder` is given entities' neighbours as
+    well, those that are drawn by `seed` and the step.
 
     Args:
         module: a copy is trained. dimension: D. seed: of what it draws itself, such as dropout.
@@ -145,12 +149,12 @@ class ModuleEncoder:
     def _parameters(self) -> list[torch.nn.Parameter]:
         return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
 
-    def forward(self, features: Bags | Dense) -> np.ndarray:
+    def forward(self, features: Known) -> np.ndarray:
         self.module.train()
         self.steps += 1
         with torch.random.fork_rng(devices=[]):  # what it draws depends on the step alone
             torch.manual_seed(int(np.random.SeedSequence([self.seed, self.steps]).generate_state(1)[0]))
-            self._out = self._call(features)
+            self._out = self._call(features, np.random.default_rng([self.seed, self.steps]))
         return self._out.detach().numpy()
 
     def backward(self, gradient: np.ndarray, learning_rate: float) -> None:
@@ -161,18 +165,16 @@ class ModuleEncoder:
             if mine is not None:
                 adagrad(parameter.data, sums, mine.clone(), learning_rate)
 
-    def vectors(self, features: Bags | Dense) -> np.ndarray:
+    def vectors(self, features: Known) -> np.ndarray:
         self.module.eval()
         with torch.no_grad():
             return self._call(features).numpy()
 
-    def _call(self, features: Bags | Dense) -> torch.Tensor:
-        if isinstance(features, Dense):
-            inputs = [torch.from_numpy(np.ascontiguousarray(features.matrix))]
+    def _call(self, features: Known, generator: np.random.Generator | None = None) -> torch.Tensor:
+        if isinstance(features, Neighbourhoods):
+            out = self.module(*features.inputs(self.module, generator))
         else:
-            parts = features.indices, features.offsets[:-1], features.weights
-            inputs = [torch.from_numpy(np.ascontiguousarray(part)) for part in parts]
-        out = self.module(*inputs)
+            out = self.module(*arguments(features))
         expected = len(features), self.dimension
         if tuple(out.shape) != expected or out.dtype != torch.float32:
             raise UserError(

@@ -25,8 +25,9 @@ import numpy as np
 import torch
 
 from graphkit.embedding.config import EmbedConfig, FeatureConfig
-from graphkit.embedding.encoders import Encoder, ModuleEncoder, ScaledLinear, TagTable
+from graphkit.embedding.encoders import Encoder, Known, ModuleEncoder, ScaledLinear, TagTable
 from graphkit.embedding.formats import read
+from graphkit.embedding.neighbours import Neighbourhoods
 from graphkit.embedding.partition import Partition
 from graphkit.embedding.questions import Batch
 from graphkit.embedding.relation_classes import RelationTable
@@ -43,6 +44,7 @@ from neuralcore.kernels.edge_step import EPSILON
 from neuralcore.kernels.edge_step.cpu import adagrad
 from neuralcore.kernels.row_adagrad import row_adagrad
 from neuralcore.mapped import forget_pages
+from neuralcore.message_passing.neighbour_encoder import NeighbourEncoder
 
 PIECE = 4096  # entities encoded at once, when all of them are
 
@@ -121,6 +123,7 @@ class Encoded:
         kind: its name. entities: their numbers. source: their features, weights of bags adding up to 1; after `load`,
             of no entity. row: whether they have rows. encoder: None for a module that `load` was not given.
         own: whether the encoder is the user's module. arrays: of an encoder that is None.
+        around: where the encoder looks along edges, the features with those of neighbours.
     """
 
     kind: str
@@ -131,6 +134,11 @@ class Encoded:
     own: bool
     learning_rate: float = 0.0
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    around: Neighbourhoods | None = None
+
+    def of(self, rows: np.ndarray) -> Known:
+        """What is known of some of the type's entities (B,), counted from its first."""
+        return (self.around or self.source).take(rows)
 
     def among(self, entities: np.ndarray) -> np.ndarray:
         """Where in a list of entities (U,) this type's are."""
@@ -149,7 +157,8 @@ class Encoded:
             wanted, found = self.source.matrix.shape[1], new.matrix.shape[1]
             if found != wanted:
                 raise UserError(f"features of {self.kind} are {wanted} numbers, not {found}")
-        return _one_thread(self.encoder.vectors, new)
+        looks_around = isinstance(getattr(self.encoder, "module", None), NeighbourEncoder)
+        return _one_thread(self.encoder.vectors, Neighbourhoods.alone(new) if looks_around else new)
 
 
 class FeatureEncoders:
@@ -177,8 +186,11 @@ class FeatureEncoders:
             if isinstance(source, Bags):
                 source = source.means()
             rate = mine.learning_rate or config.learning_rate
+            entities, around = graph.rows_of(kind), None
+            if isinstance(mine.encoder, NeighbourEncoder):
+                around = Neighbourhoods.of(source, graph, entities)
             own = mine.encoder is not None
-            self.parts.append(Encoded(kind, graph.rows_of(kind), source, mine.row, encoder, own, rate))
+            self.parts.append(Encoded(kind, entities, source, mine.row, encoder, own, rate, around=around))
         self.digest = self._hash()
         self._entity_at: np.ndarray | None = None
         if partition.shards > 1:
@@ -190,7 +202,7 @@ class FeatureEncoders:
         hashed = hashlib.sha256()
         for part in self.parts:
             assert part.encoder is not None
-            hashed.update(f"{part.kind} {part.row} {part.source.digest()}".encode())
+            hashed.update(f"{part.kind} {part.row} {(part.around or part.source).digest()}".encode())
             for name, array in part.encoder.arrays().items():
                 hashed.update(f"{name} {array.shape}".encode() + array.tobytes())
         return hashed.hexdigest()
@@ -235,7 +247,9 @@ class FeatureEncoders:
             assert part.encoder is not None
             places = part.among(entities)
             if len(places):
-                features = part.source.take(entities[places] - part.entities.start)
+                features = part.of(entities[places] - part.entities.start)
+                if isinstance(features, Neighbourhoods):
+                    features = features.without(_asked_edges(batch, rows, entities) - part.entities.start)
                 vectors[places] += part.encoder.forward(features)
                 mine.append((part, places))
         found = edge_gradient(
@@ -275,7 +289,7 @@ class FeatureEncoders:
             assert part.encoder is not None
             places = part.among(entities)
             if len(places):
-                found[places] += part.encoder.vectors(part.source.take(entities[places] - part.entities.start))
+                found[places] += part.encoder.vectors(part.of(entities[places] - part.entities.start))
         return found
 
     def add_to(self, matrix: np.ndarray) -> np.ndarray:
@@ -283,7 +297,7 @@ class FeatureEncoders:
         for part in self.parts:
             assert part.encoder is not None
             for start in range(0, len(part.entities), PIECE):
-                some = part.source.take(np.arange(start, min(start + PIECE, len(part.entities))))
+                some = part.of(np.arange(start, min(start + PIECE, len(part.entities))))
                 rows = part.entities[start : start + PIECE]
                 matrix[rows.start : rows.stop] += _one_thread(part.encoder.vectors, some)
                 forget_pages(matrix)
@@ -353,7 +367,16 @@ def loaded(
     return parts
 
 
-def _one_thread(function: Callable[[Bags | Dense], np.ndarray], features: Bags | Dense) -> np.ndarray:
+def _asked_edges(batch: Batch, rows: np.ndarray, entities: np.ndarray) -> np.ndarray:
+    """(A, 2) entities at the ends of the edges that a step asks for; rows (U,) of the table are `entities`."""
+    answers = batch.answers
+    given = batch.given[answers.question]
+    column = answers.column
+    answer = column if batch.candidates is None else batch.candidates[column]
+    return np.stack([entities[np.searchsorted(rows, given)], entities[np.searchsorted(rows, answer)]], axis=1)
+
+
+def _one_thread(function: Callable[[Known], np.ndarray], features: Known) -> np.ndarray:
     """Called with one thread of torch's, for the same bytes on any number of them."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

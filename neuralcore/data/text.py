@@ -30,17 +30,29 @@ def read_text(path: str | Path) -> str:
         raise UserError(f"{path} is a folder: name a text in it") from None
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise UserError(f"{path} could not be read: {error}") from None
+    return decoded(data, str(path))
+
+
+def decoded(data: bytes, name: str) -> str:
+    """A whole text of bytes, its line ends made "\\n".
+
+    Args:
+        name: of where they are from, for errors.
+
+    Raises:
+        UserError: bytes that are not UTF-8, or nothing but white space.
+    """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(
-            f"{path}:{line}: byte {error.start:,} is 0x{data[error.start]:02x}, which is no UTF-8: convert it first, "
+            f"{name}:{line}: byte {error.start:,} is 0x{data[error.start]:02x}, which is no UTF-8: convert it first, "
             f"as by `iconv -f latin1 -t utf8`"
         ) from None
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     if not text.strip():
-        raise UserError(f"{path} is empty: there is nothing to learn from")
+        raise UserError(f"{name} is empty: there is nothing to learn from")
     return text
 
 

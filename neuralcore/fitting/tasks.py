@@ -8,8 +8,10 @@ from typing import Any
 from neuralcore.errors import UserError, nearest
 
 TASKS = {
+    "adding": "neuralcore.sequence.adding_config:AddingConfig",
     "adversarial": "neuralcore.understanding.adversarial_config:AdversarialConfig",
     "autoencode": "neuralcore.generative.autoencoder_config:AutoencoderConfig",
+    "caption": "neuralcore.translation.caption_config:CaptionConfig",
     "classify": "neuralcore.vision.classification_config:ClassifyConfig",
     "clips": "neuralcore.clips.clips_config:ClipsConfig",
     "contrast": "neuralcore.pretraining.trunk_config:ContrastConfig",
@@ -20,6 +22,8 @@ TASKS = {
     "language": "neuralcore.language.language_config:LanguageConfig",
     "maml": "neuralcore.pretraining.episodes_config:MAMLConfig",
     "mask": "neuralcore.language.mask_config:MaskConfig",
+    "memory": "neuralcore.memory.memory_config:MemoryConfig",
+    "nodes": "neuralcore.message_passing.nodes_config:NodesConfig",
     "pixelcnn": "neuralcore.generative.pixelcnn_config:PixelCNNConfig",
     "points": "neuralcore.points.points_config:PointsConfig",
     "points_autoencode": "neuralcore.points.points_config:PointsAutoencodeConfig",
@@ -28,6 +32,8 @@ TASKS = {
     "segment": "neuralcore.segmentation.segmenting_config:SegmentConfig",
     "sentences": "neuralcore.language.sentences_config:SentencesConfig",
     "tag": "neuralcore.language.tag_config:TagConfig",
+    "transcribe": "neuralcore.speech.transcribe_config:TranscribeConfig",
+    "translate": "neuralcore.translation.translate_config:TranslateConfig",
     "vae": "neuralcore.generative.vae_config:VAEConfig",
 }
 

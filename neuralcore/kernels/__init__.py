@@ -59,6 +59,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "sum_tree_find": ("reference", "cpu", "cuda"),
     "sum_tree_update": ("reference", "cpu", "cuda"),
     "td_update": ("reference", "cpu"),
+    "transducer": ("reference", "cpu", "cuda"),
     "tsne_attraction": ("reference", "cpu"),
     "tsne_repulsion": ("reference", "cpu"),
 }

@@ -75,8 +75,8 @@ class LanguageConfig:
             raise ValueError(f"cutoffs must rise and be above 0, got {self.cutoffs}")
         if self.cutoffs and self.width < 4 ** len(self.cutoffs):
             raise ValueError(
-                f"width must be {4 ** len(self.cutoffs)} or more with {len(self.cutoffs)} cutoffs: each cluster's vectors "
-                "are a quarter as wide as the one's before"
+                f"width must be {4 ** len(self.cutoffs)} or more with {len(self.cutoffs)} cutoffs: each cluster's "
+                "vectors are a quarter as wide as the one's before"
             )
         if self.cutoffs and self.tied:
             raise ValueError("an adaptive softmax has vectors of its own: tied = false")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from neuralcore.layers.initial import InitialWeights, fan_in_uniform, orthogonal
+from neuralcore.layers.initial import InitialWeights, set_initial
 from neuralcore.shape import match_shape
 
 
@@ -43,7 +43,7 @@ class LSTMCore(nn.Module):
         self.input = nn.Linear(features, 4 * width)
         self.recurrent = nn.Linear(width, 4 * width, bias=False)
         for layer in (self.input, self.recurrent):
-            fan_in_uniform(layer, generator) if initial == "fan_in" else orthogonal(layer, generator, gain=1.0)
+            set_initial(layer, initial, generator, gain=1.0)
         with torch.no_grad():
             self.input.bias[width : 2 * width] += 1.0
 

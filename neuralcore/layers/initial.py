@@ -37,9 +37,11 @@ def orthogonal(layer: nn.Linear | nn.Conv2d, generator: torch.Generator | None =
             layer.bias.zero_()
 
 
-def set_initial(layer: nn.Linear | nn.Conv2d, how: InitialWeights, generator: torch.Generator | None = None) -> None:
-    """The first weights of a hidden layer, by name."""
-    {"fan_in": fan_in_uniform, "orthogonal": orthogonal}[how](layer, generator)
+def set_initial(
+    layer: nn.Linear | nn.Conv2d, how: InitialWeights, generator: torch.Generator | None = None, gain: float = 2**0.5
+) -> None:
+    """The first weights of a layer, by name; orthogonal rows are `gain` long, which suits a ReLU after them."""
+    fan_in_uniform(layer, generator) if how == "fan_in" else orthogonal(layer, generator, gain)
 
 
 def he_normal(network: nn.Module) -> None:

@@ -17,6 +17,8 @@ Axes: B examples, T steps, F features, W width, L layers, D directions.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -69,7 +71,7 @@ class Recurrent(nn.Module):
         self.name, self.features, self.width, self.layers = name, features, width, layers
         self.directions = 2 if bidirectional else 1
         self.outputs = self.directions * width
-        kind: type[nn.RNNBase] = {"lstm": nn.LSTM, "gru": nn.GRU}.get(name, nn.RNN)
+        kind: Any = {"lstm": nn.LSTM, "gru": nn.GRU}.get(name, nn.RNN)
         extra = {"nonlinearity": "relu"} if name == "irnn" else {}
         self.unrolled = kind(
             features, width, layers, batch_first=True, bidirectional=bidirectional, dropout=dropout, **extra
@@ -85,7 +87,7 @@ class Recurrent(nn.Module):
 
     def zeros(self, count: int) -> State:
         """The state of B sequences of which nothing has been seen: (h,), an LSTM's (h, c), each (L · D, B, W)."""
-        like = self.unrolled.weight_hh_l0
+        like: torch.Tensor = self.unrolled.weight_hh_l0
         shape = (self.layers * self.directions, count, self.width)
         return tuple(like.new_zeros(shape) for _ in range(2 if self.name == "lstm" else 1))
 

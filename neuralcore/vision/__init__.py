@@ -83,14 +83,14 @@ def make_model(
     for key, value in (settings or {}).items():
         if key not in known:
             raise UserError(f"settings: {name} has no {key!r}: {nearest(key, known)}")
-        given[key] = _as_default(f"settings: {name}: {key}", value, known[key])
+        given[key] = as_default(f"settings: {name}: {key}", value, known[key])
     try:
         return kind(classes, channels=channels, size=size, **given)
     except ValueError as error:
         raise UserError(f"model {name}: {error}") from None
 
 
-def _as_default(where: str, value: Any, default: Any) -> Any:
+def as_default(where: str, value: Any, default: Any) -> Any:
     """A value of the default's kind; a default of None takes anything, which the model judges."""
     if isinstance(value, list):
         value = tuple(value)

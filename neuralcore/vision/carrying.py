@@ -15,7 +15,7 @@ from torch import nn
 
 from neuralcore.errors import UserError
 from neuralcore.layers.convolution import Pixels
-from neuralcore.vision.normalised import ImageModel
+from neuralcore.vision.normalised import ImageModel, Normalised
 
 State = Mapping[str, torch.Tensor]
 IN_FRONT = "pixels."  # what of an agent's trunk is no weight
@@ -48,6 +48,25 @@ def trunk_from_run(trunk: nn.Module, run: str) -> Carried:
         return to_agent(trunk, fitted)
     except UserError as error:
         raise UserError(f"{run}: {error}") from None
+
+
+def trunk_of_run(trunk: nn.Module, normalised: Normalised, run: str) -> Carried:
+    """Give a network with a classifier's trunk, and the normalisation before it, the weights of a fitted classifier.
+
+    Raises:
+        UserError: there is none, or its convolutions are not the trunk's.
+    """
+    from neuralcore.fitting.saved import load_model
+
+    fitted = load_model(run).model
+    if not isinstance(fitted, ImageModel):
+        raise UserError(f'{run} holds no classifier: name a run of task = "classify"')
+    try:
+        carried = _take(trunk, fitted.trunk.state_dict())
+    except UserError as error:
+        raise UserError(f"{run}: {error}") from None
+    normalised.load_state_dict(fitted.normalised.state_dict())
+    return carried
 
 
 def to_agent(trunk: nn.Module, model: ImageModel) -> Carried:

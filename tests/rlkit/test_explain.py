@@ -62,7 +62,9 @@ def test_agents_that_cannot_be_explained() -> None:
         FrameModel(agents.RandomAgent(flat, ACTIONS, seed=0))
     space = gym.spaces.Box(0, 255, (4, 12, 12), np.uint8)
     with pytest.raises(UserError, match="recurrent"):
-        FrameModel(agents.PolicyAgent(space, ACTIONS, network="impala", hidden=[8], lstm=8))
+        FrameModel(
+            agents.PolicyAgent(space, ACTIONS, network="impala", hidden=[8], core={"kind": "lstm", "width": 8})
+        )
 
 
 def test_the_shipped_agent(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,6 +134,7 @@ CHANGES: dict[str, Any] = {
     "initial_weights": "orthogonal",
     "core": "lstm",
     "core_width": 8,
+    "core_memory": 3,
     "discount": 0.5,
     "trace": 0.5,
     "optimizer": "adam",
@@ -174,6 +175,9 @@ def test_every_field_changes_something(name: str, field: str) -> None:
             train(trunk_from="nowhere")
     elif field == "core_width":
         assert train(core="lstm") != train(core="lstm", core_width=CHANGES[field])
+    elif field == "core_memory":
+        core = {"core": "transformer", "core_width": 8}
+        assert train(**core) != train(**core, core_memory=CHANGES[field])
     else:
         default = getattr(SMALL[name], field)
         change = not default if isinstance(default, bool) and field not in CHANGES else CHANGES[field]
@@ -191,6 +195,7 @@ def test_every_field_changes_something(name: str, field: str) -> None:
         ("a2c", {"entropy_weight": -1.0}, "entropy_weight must be 0 or more"),
         ("ppo", {"clip": 0.0}, "clip must be above 0"),
         ("a2c", {"core_width": 8}, "core_width 8 has no meaning for core 'none'"),
+        ("a2c", {"core": "gru", "core_memory": 8}, "core_memory 8 is of core 'transformer', not 'gru'"),
         ("ppo", {"core": "lstm", "core_width": 0}, "core_width must be 1 or more, got 0"),
         ("ppo", {"core": "lstm", "minibatch": 8}, "minibatch 8 is less than n_step 16: with a core"),
         ("ppo", {"minibatch": 65}, "minibatch 65 is more than a segment has: n_step 16 in each of 4"),

@@ -131,7 +131,7 @@ def test_recurrent_agents_on_the_command_line(name: str, rlkit: Callable) -> Non
     words = "--env", "GridWorld-v0", "--env-args", "layout=open_5x5", "--steps", "500", "--evaluate-episodes", "1"
     rlkit("train", name, *words, *core, "--run", "r")
     assert 'core = "lstm"' in Path("r/config.toml").read_text()
-    assert json.loads(Path("r/agent/agent.json").read_text())["architecture"]["lstm"] == 8
+    assert json.loads(Path("r/agent/agent.json").read_text())["architecture"]["core"] == {"kind": "lstm", "width": 8}
     played = rlkit("evaluate", "r", "--episodes", "2")[0]
     assert "mean return" in played
     assert "exact" not in played

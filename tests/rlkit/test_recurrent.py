@@ -13,10 +13,13 @@ import torch
 
 import agents
 from neuralcore.errors import UserError
+from neuralcore.sequence.cores import CORES
 from rlkit import A2C, PPO, A2CConfig, PPOConfig, evaluate
 from rlkit.policy_learner import PolicyLearner
 
 SMALL: dict[str, Any] = {"num_envs": 3, "hidden": (8,), "core": "lstm", "core_width": 6, "final_learning_rate": None}
+
+LSTM: dict[str, Any] = {"kind": "lstm", "width": 6}
 
 
 class Wander(gym.Env):
@@ -80,8 +83,11 @@ def record(learner: PolicyLearner, monkeypatch: pytest.MonkeyPatch, weights_stay
 
 
 @pytest.mark.parametrize("name", ["a2c", "ppo"])
-def test_each_episode_begins_with_nothing_and_keeps_all_of_itself(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    learner = make(name)
+@pytest.mark.parametrize("core", CORES)
+def test_each_episode_begins_with_nothing_and_keeps_all_of_itself(
+    name: str, core: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = make(name, core=core, core_width=8)
     steps = record(learner, monkeypatch, weights_stay=True)
     ahead = []
     for _ in range(6):
@@ -109,8 +115,10 @@ def test_each_episode_begins_with_nothing_and_keeps_all_of_itself(name: str, mon
 
 
 @pytest.mark.parametrize("name", ["a2c", "ppo"])
-def test_learning_sees_what_acting_gave(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    learner = make(name, minibatch=21, epochs=1) if name == "ppo" else make(name)
+@pytest.mark.parametrize("core", CORES)
+def test_learning_sees_what_acting_gave(name: str, core: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    change: dict[str, Any] = {"core": core, "core_width": 8}
+    learner = make(name, minibatch=21, epochs=1, **change) if name == "ppo" else make(name, **change)
     steps = record(learner, monkeypatch, weights_stay=False)
     learned, plain = [], learner.forward
     monkeypatch.setattr(learner, "forward", lambda *a, **k: learned.append(plain(*a, **k)) or learned[-1])  # type: ignore[func-returns-value]
@@ -200,7 +208,7 @@ def test_a2c_remembers_its_convolutions_beside_a_core(monkeypatch: pytest.Monkey
         torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-4)
 
 
-def sure_agent(lstm: int | None = 6, actions: gym.Space = Wander.action_space) -> agents.PolicyAgent:
+def sure_agent(core: dict[str, Any] | None = LSTM, actions: gym.Space = Wander.action_space) -> agents.PolicyAgent:
     """An agent whose actions hang on all that it has seen."""
     agent = agents.PolicyAgent(
         Wander.observation_space,
@@ -208,7 +216,7 @@ def sure_agent(lstm: int | None = 6, actions: gym.Space = Wander.action_space) -
         network="mlp",
         hidden=[16],
         generator=torch.Generator().manual_seed(1),
-        lstm=lstm,
+        core=core,
     )
     with torch.no_grad():
         agent.network.policy.weight.mul_(1_000.0)
@@ -268,18 +276,24 @@ def test_an_agent_remembers_until_episodes_begin(tmp_path: Path) -> None:
     assert loaded.recurrent
     for rows, expected in zip(seen, (first, second, third, fourth)):
         np.testing.assert_array_equal(loaded.act(rows, deterministic=True), expected)
-    assert json.loads((tmp_path / "agent.json").read_text())["architecture"]["lstm"] == 6
+    assert json.loads((tmp_path / "agent.json").read_text())["architecture"]["core"] == LSTM
     with pytest.raises(UserError, match="depends on all it has seen"):
         loaded.action_probabilities(seen[0])
+    # So was an agent written when there was no other core.
+    older = {"network": "mlp", "hidden": [16], "lstm": 6}
+    description = json.loads((tmp_path / "agent.json").read_text()) | {"architecture": older}
+    (tmp_path / "agent.json").write_text(json.dumps(description))
+    again = agents.load(tmp_path).act(seen[0], deterministic=True)
+    np.testing.assert_array_equal(again, first)
 
 
 def test_agents_without_memory_have_nothing_to_forget(tmp_path: Path) -> None:
-    agent = sure_agent(lstm=None)
+    agent = sure_agent(core=None)
     assert not agent.recurrent
     agent.act(np.zeros((3, 3), np.float32))
     agent.begin(np.array([True, False, True]))
     agent.act(np.zeros((2, 3), np.float32))
-    assert "lstm" not in (agent.save(tmp_path) / "agent.json").read_text()
+    assert "core" not in (agent.save(tmp_path) / "agent.json").read_text()
     others = agents.RandomAgent(Wander.observation_space, Wander.action_space)
     assert not others.recurrent
     others.begin()

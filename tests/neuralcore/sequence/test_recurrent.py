@@ -135,16 +135,16 @@ def test_dropout_lies_between_layers():
 
 @pytest.mark.parametrize("name", GATES)
 def test_fits_one_batch(name):
-    core = made(name, F, 32)
-    head = torch.nn.Linear(32, 1).double()
+    core = made(name, F, 16)
+    head = torch.nn.Linear(16, 1).double()
     x, wanted = inputs(), torch.tensor([[0.3], [-1.2], [0.9]], dtype=torch.float64)
-    optimiser = torch.optim.Adam([*core.parameters(), *head.parameters()], 0.02)
-    for _ in range(150):
+    optimiser = torch.optim.Adam([*core.parameters(), *head.parameters()], 0.03)
+    for _ in range(80):
         loss = (head(core(x)[0][:, -1]) - wanted).square().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    assert loss.item() < 1e-3
+    assert loss.item() < 2e-3
 
 
 def test_bad_settings_are_told():
