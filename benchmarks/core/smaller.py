@@ -4,7 +4,7 @@
 
 A row of the first table is a linear layer that gets so many rows at once: plain, in bfloat16, as `Int8Linear`, whose
 time includes that inputs become bytes. The second is an output layer of a decoder whose beams ask for all tokens, or
-for the candidates of a shortlist; "narrowing" is what making the smaller layer costs, once a text. Medians of repeats.
+for the candidates of a shortlist; "narrowing" is what making the smaller layer costs, once a text. Medians.
 """
 
 from __future__ import annotations
