@@ -5,9 +5,9 @@
 DATA holds text-classify, text-novels50, text-wikispeedia and text-brown. What is missing under --runs is made first:
 
 1. texts, by benchmarks/core/sentence_texts.py, none of which SST-2 is judged by;
-2. `words`: vectors by `graphkit words`, 192 numbers, 4 passes (some 4 CPU-minutes), which presets name by `vectors`;
-3. `masked_model`: `neuralcore fit configs/sequence/reviews_mask.toml` (some 11 CPU-minutes), where a preset names it by
-   `start`; it goes on where it was stopped.
+2. `words`: vectors by `graphkit words`, 192 numbers, 4 passes (some 4 CPU-minutes), named by a preset's `vectors`;
+3. `masked_model`: `neuralcore fit configs/sequence/reviews_mask.toml` (some 11 CPU-minutes), where a preset
+   names it by `start`; it goes on where it was stopped.
 
 Then each preset is fitted with each seed, and goes on from its folder when it is called again. Rows go to
 docs/results/sentences.csv, docs/results/sentences.md has them as a table.
@@ -114,8 +114,8 @@ def report(rows: list[dict[str, str]]) -> None:
         FOLDER / "sentences.md",
         "# Sentences and tags: the presets of `configs/sequence` for them\n\n"
         "Figures are of the test examples, with Wilson's 95 % interval; settings were chosen on the development\n"
-        "sentences, of which the best epoch is kept too. Vectors and masked models are of the texts here, without what\n"
-        "SST-2 is judged by (`benchmarks/core/sentence_texts.py`).\n\n"
+        "sentences, by which the best epoch is chosen too. Vectors and masked models are of the texts here, without\n"
+        "what SST-2 is judged by (`benchmarks/core/sentence_texts.py`).\n\n"
         + "\n".join(lines)
         + f"\n\n{date.today()}, rlgraphkit {neuralcore.__version__}, torch {torch.__version__}, Python "
         f"{platform.python_version()}, {os.cpu_count()} cores of a {platform.machine()} machine (AVX512-BF16) that "
