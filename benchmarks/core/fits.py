@@ -63,8 +63,8 @@ SHOWN = (
 NOTES = {
     "core": "Settings were chosen on validation examples, if at all. That LeNet makes 24 passes with averaged\n"
     "weights was decided after 10 and 16 without fell short of .90 on the test images (.8868 and .8962).\n",
-    "sequence": "Settings were chosen before these figures were seen, or on validation examples. Tinyshakespeare has\n"
-    "no test text: its last tenth is called valid. Sentences, nodes and stories have tables of their own:\n"
+    "sequence": "Settings were chosen before these figures were seen, or on validation examples. Tinyshakespeare\n"
+    "has no test text: its last tenth is called valid. Sentences, nodes and stories have tables of their own:\n"
     "[sentences](sentences.md), [nodes](nodes.md), [memory](memory.md).\n",
 }
 

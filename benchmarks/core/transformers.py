@@ -3,9 +3,10 @@
     python benchmarks/core/transformers.py
 
 One thread. Both take turns, so that what else the machine does is the same for both; a ratio is of the medians of
-CPU seconds, above 1 where ours is the faster. The plain side is torch.nn.TransformerEncoder (norm first, GELU, causal)
-of the same sizes, whose outputs are the same for the same weights: that is checked first. Writing is greedy, 512 tokens
-by a model with first weights; without a cache it reads the whole text again for each, and both must write the same.
+CPU seconds, above 1 where ours is the faster. The plain side is torch.nn.TransformerEncoder (norm first, GELU,
+causal) of the same sizes, whose outputs are the same for the same weights: that is checked first. Writing is greedy,
+512 tokens by a model with first weights; without a cache it reads the whole text again for each, and both must write
+the same.
 docs/results/transformers.md has the tables.
 """
 
@@ -135,14 +136,14 @@ def main() -> None:
         print(wrote[-1], flush=True)
     tables = [
         "# Transformers beside torch.nn, and what a cache saves",
-        f"A pass forwards and back of {LAYERS} causal layers with dropout .1, T steps of B texts, width W; CPU time of "
-        f"one thread, medians of {arguments.rounds}\nrounds in which both take turns. Above 1, ours is the faster.",
+        f"A pass forwards and back of {LAYERS} causal layers with dropout .1, T steps of B texts, width W; CPU "
+        f"time of one thread, medians of {arguments.rounds}\nrounds in which both take turns. Above 1, ours is the faster.",
         "\n".join(lines),
         f"{TOKENS} tokens written greedily, the same by both; CPU time of one thread, the better of two.",
         "\n".join(wrote),
         f"{date.today()}, rlgraphkit {neuralcore.__version__}, torch {torch.__version__}, Python "
-        f"{platform.python_version()}, {os.cpu_count()} cores of a {platform.machine()} machine (AVX512-BF16) that had "
-        "other work.",
+        f"{platform.python_version()}, {os.cpu_count()} cores of a {platform.machine()} machine (AVX512-BF16) that "
+        "had other work.",
         f"`python benchmarks/core/transformers.py --rounds {arguments.rounds}`",
     ]
     write_text(OUT, "\n\n".join(tables) + "\n")
