@@ -136,8 +136,8 @@ def main() -> None:
         print(wrote[-1], flush=True)
     tables = [
         "# Transformers beside torch.nn, and what a cache saves",
-        f"Forwards and back through {LAYERS} causal layers with dropout .1, T steps of B texts, width W; "
-        f"CPU time of one thread,\nmedians of {arguments.rounds} rounds in which both take turns. Above 1, ours is faster.",
+        f"Forwards and back through {LAYERS} causal layers with dropout .1, T steps of B texts, width W; CPU time of "
+        f"one thread, medians of {arguments.rounds} rounds in which both take turns. Above 1, ours is faster.",
         "\n".join(lines),
         f"{TOKENS} tokens written greedily, the same by both; CPU time of one thread, the better of two.",
         "\n".join(wrote),
