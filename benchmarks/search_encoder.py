@@ -5,8 +5,8 @@
     python benchmarks/search_encoder.py DATA --run runs/search_encoder
 
 DATA is that of benchmarks/text_search.py, whose page has the figures of word vectors. --pairs writes the training
-pairs, of Wikispeedia alone: a title and a passage below it, twelve words and a passage elsewhere in their article, the
-title of an article that is linked to and a passage that names it.
+pairs, of Wikispeedia alone: a title and a passage below it, twelve words and a passage elsewhere in their article,
+the title of an article that is linked to and a passage that names it.
 
 Writes docs/results/search_encoder.md.
 """
@@ -143,15 +143,16 @@ def main() -> None:
         f"Task encode_text, {encoder.said}; trained on pairs of Wikispeedia alone\n"
         "(configs/sequence/wikispeedia_encode.toml). Of the pairs of held-out articles, "
         f"{valid['accuracy']:.1%} of the first texts\nare nearest to their own second text; MRR {valid['mrr']:.3f}. "
-        "The row of word vectors is read from\n[text_search.md](text_search.md): they are learnt from the collections' "
-        "documents too, and from novels.\n\n"
+        "The row of word vectors is read from\n[text_search.md](text_search.md): they are learnt from the "
+        "collections' documents too, and from novels.\n\n"
         "## Three collections\n"
     )
     text += collections(given.data, encoder)
     text += (
         "\n## Wikispeedia: an article found by its first sentence or its title\n\n"
         f"{ASKED} articles asked for. The first sentence is not in the text searched, and the words of the title are "
-        "not\nin the sentence asked. The Transformer has seen most of these titles with passages of their articles in\n"
+        "not\nin the sentence asked. The Transformer has seen most of these titles with passages of their articles "
+        "in\n"
         "training: by the title it tells what it has learned by heart, not what it can do with new ones.\n"
     )
     text += articles(given.data, encoder)
