@@ -20,7 +20,8 @@ from neuralcore.language.mask_config import MaskConfig
 
 def things(**others: object) -> EncodeTextConfig:
     settings: dict = {"unit": "words", "size": 100, "width": 16, "dimension": 8, "length": 16, "valid": 0.2}
-    return EncodeTextConfig("things", settings={"layers": 1, "heads": 2, "dropout": 0.0}, **(settings | others))
+    settings["settings"] = {"layers": 1, "heads": 2, "dropout": 0.0}
+    return EncodeTextConfig("things", **(settings | others))
 
 
 def test_pairs_of_a_group_stay_together_and_have_no_word_in_common() -> None:
