@@ -34,8 +34,8 @@ class DocumentsArguments:
     index: Path
     """folder to write"""
     vectors: Path | None = None
-    """of words: a run folder of graphkit words, or a file in word2vec's, fastText's or GloVe's format; without, the
-    index has BM25 alone"""
+    """of words: a run folder of graphkit words, or a file in word2vec's, fastText's or GloVe's format; or a sequence
+    encoder: a run of neuralcore fit, task encode_text; without, the index has BM25 alone"""
     bm25: bool = True
     """--no-bm25 leaves BM25 out, which needs the extra text"""
     language: str = "english"
@@ -101,14 +101,20 @@ class SearchTextArguments:
 def documents(arguments: DocumentsArguments) -> int:
     """Make documents searchable: by their words (BM25), by vectors of their texts, or both."""
     from graphkit.search.documents import read_documents
+    from graphkit.search.sequence_encoder import SequenceEncoder, is_run
     from graphkit.search.text_encoder import SIFEncoder
     from graphkit.search.text_index import TextIndex
     from graphkit.words.vectors import WordVectors
 
     given = arguments
+    encoder: SIFEncoder | SequenceEncoder | None = None
+    if given.vectors is not None and is_run(given.vectors):
+        for name, value, default in (("a", given.a, 1e-4), ("components", given.components, 1)):
+            if value != default:
+                raise UserError(f"--{name} changes nothing with a sequence encoder: it is of means of word vectors")
+        encoder = SequenceEncoder.load(given.vectors)
     found = read_documents(given.documents)
-    encoder = None
-    if given.vectors is not None:
+    if given.vectors is not None and encoder is None:
         texts = [document.full_text for document in found]
         encoder = SIFEncoder.fit(WordVectors.read(given.vectors), texts, a=given.a, components=given.components)
     index = TextIndex.build(
@@ -125,13 +131,13 @@ def documents(arguments: DocumentsArguments) -> int:
     if index.bm25 is not None:
         print(f"bm25         {given.language}, k1 {given.k1:g}, b {given.b:g}", file=sys.stderr)
     if encoder is not None and index.vectors is not None:
-        share = encoder.known_share
+        how = (
+            encoder.said if isinstance(encoder, SequenceEncoder) else f"{encoder.known_share:.1%} of the words known"
+        )
         without = len(index) - len(index.vectors)
         found_by = "are not found" if index.bm25 is None else "are found by BM25 alone"
         left = f"; {without:,} documents have no known word and {found_by}" if without else ""
-        print(
-            f"vectors      {index.vectors.dimension} numbers; {share:.1%} of the words known{left}", file=sys.stderr
-        )
+        print(f"vectors      {index.vectors.dimension} numbers; {how}{left}", file=sys.stderr)
     print(f'index        {given.index}: graphkit search-text {given.index} "…"', file=sys.stderr)
     return 0
 

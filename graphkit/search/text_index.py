@@ -29,6 +29,7 @@ from graphkit.search.bm25 import BM25
 from graphkit.search.documents import Document
 from graphkit.search.index import Match, SearchIndex
 from graphkit.search.ranking_metrics import Qrels, RetrievalFigures, evaluate_rankings, reciprocal_rank_fusion
+from graphkit.search.sequence_encoder import SequenceEncoder
 from graphkit.search.text_encoder import SIFEncoder, TextEncoder
 from graphkit.vectors_folder import kind_of, read_vectors, write_vectors
 from graphkit.words.vectors import WordVectors
@@ -38,6 +39,7 @@ from neuralcore.errors import UserError, nearest
 By = Literal["hybrid", "bm25", "vectors"]
 
 KIND, FORMAT = "text_index", 1
+SEQUENCE = "fitted"  # the kind of a saved `SequenceEncoder`
 DEPTH = 1000  # documents of each ranking that are fused
 VECTOR_WEIGHT = 0.1  # what docs/results/text_search.md finds; with 1, vectors weaker than BM25 spoil its first ten
 
@@ -206,7 +208,7 @@ class TextIndex:
         return [(self._row[match.name], match.score) for match in self.vectors.search(vector, k)]
 
     def save(self, folder: str | Path) -> Path:
-        """Write the index in place of what the folder held; an encoder that is not a `SIFEncoder` is not in it.
+        """Write the index in place of what the folder held; an encoder of one's own is not in it.
 
         Raises:
             UserError: it cannot be written, or the folder holds something else; what was there is intact.
@@ -227,7 +229,7 @@ class TextIndex:
         write_vectors(new / "documents", "documents", arrays, columns, {"language": language})
         if self.vectors is not None:
             self.vectors.save(new / "vectors")
-        if isinstance(self.encoder, SIFEncoder):
+        if isinstance(self.encoder, (SIFEncoder, SequenceEncoder)):
             self.encoder.save(new / "encoder")
         parts = {path.name: sha256(path / "manifest.json") for path in sorted(new.iterdir())}
         place = _parts(folder, parts)
@@ -249,7 +251,7 @@ class TextIndex:
         """The index that `save` wrote.
 
         Args:
-            encoder: the one it was built with, where that was not made of word vectors.
+            encoder: the one it was built with, where that is neither of word vectors nor a `SequenceEncoder`.
 
         Raises:
             UserError: there is none, a byte of it has changed, or the encoder is missing.
@@ -277,7 +279,8 @@ class TextIndex:
         bm25 = None if language is None else BM25.of_arrays(arrays, len(documents), language)
         vectors = SearchIndex.load(place / "vectors") if "vectors" in parts else None
         if "encoder" in parts:
-            encoder = SIFEncoder.load(place / "encoder")
+            sequence = kind_of(place / "encoder") == SEQUENCE
+            encoder = (SequenceEncoder if sequence else SIFEncoder).load(place / "encoder")
         elif vectors is not None and encoder is None:
             raise UserError(f"{folder} was built with an encoder of its own: pass it, load(…, encoder=…)")
         return cls(documents, bm25, encoder if vectors is not None else None, vectors, weight)

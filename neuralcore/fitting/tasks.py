@@ -17,6 +17,7 @@ TASKS = {
     "contrast": "neuralcore.pretraining.trunk_config:ContrastConfig",
     "detect": "neuralcore.detection.detecting_config:DetectConfig",
     "embed": "neuralcore.pretraining.trunk_config:EmbedConfig",
+    "encode_text": "neuralcore.language.encode_text_config:EncodeTextConfig",
     "fixmatch": "neuralcore.pretraining.trunk_config:FixMatchConfig",
     "gan": "neuralcore.generative.gan_config:GANConfig",
     "language": "neuralcore.language.language_config:LanguageConfig",
