@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,15 @@ from neuralcore.speech.spoken import BANDS, BLANK, FRAMES, padded, spectra, spok
 from neuralcore.speech.transcribe_config import TranscribeConfig
 
 K, W = 5, 12
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Steps so small cost many times as much where two threads wait for each other on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def made(name: str, width: int = W) -> Any:
