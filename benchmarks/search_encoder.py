@@ -153,7 +153,8 @@ def main() -> None:
         f"{ASKED} articles asked for. The first sentence is not in the text searched, and the words of the title are "
         "not\nin the sentence asked. The Transformer has seen most of these titles with passages of their articles "
         "in\n"
-        "training: by the title it tells what it has learned by heart, not what it can do with new ones.\n"
+        "training: by the title it tells what it has learned by heart, not what it can do with new ones. "
+        "Other\npassages of the same articles were in its pairs.\n"
     )
     text += articles(given.data, encoder)
     OUT.write_text(
