@@ -65,7 +65,8 @@ NOTES = {
     "weights was decided after 10 and 16 without fell short of .90 on the test images (.8868 and .8962).\n",
     "sequence": "Settings were chosen before these figures were seen, or on validation examples. Tinyshakespeare\n"
     "has no test text: its last tenth is called valid. Sentences, nodes and stories have tables of their own:\n"
-    "[sentences](sentences.md), [nodes](nodes.md), [memory](memory.md).\n",
+    "[sentences](sentences.md), [nodes](nodes.md), [memory](memory.md). That the IRNN makes 150 passes was decided\n"
+    "after 40 and 60 had left .0455 and .0375 of the test examples' mean square.\n",
 }
 
 
