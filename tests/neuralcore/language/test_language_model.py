@@ -107,8 +107,10 @@ def test_state_is_carried_from_step_to_step(text: str) -> None:
     torch.testing.assert_close(torch.stack(losses), wanted.unflatten(1, (-1, c.context)).mean((0, 2)))
 
 
-def test_a_killed_run_goes_on_with_its_state(text: str, tmp_path: Path) -> None:
-    c = config(text, "lstm", dropout=0.1, fit={"epochs": 2, "checkpoint_minutes": 1e-9})
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_killed_run_goes_on_with_its_state(text: str, precision: str, tmp_path: Path) -> None:
+    fit = {"epochs": 2, "checkpoint_minutes": 1e-9, "precision": precision}
+    c = config(text, "lstm", dropout=0.1, fit=fit)
     whole = LanguageTask(c)
     Fit(whole, c.fit).run()
     first = Fit(LanguageTask(c), c.fit, folder=tmp_path / "run")
