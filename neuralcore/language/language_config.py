@@ -67,8 +67,8 @@ class LanguageConfig:
             raise ValueError(f"heads must divide the width, {self.heads} do not divide {self.width}")
         if self.network == "transformer" and self.width // self.heads % 2 and self.positions == "rotary":
             raise ValueError(f"rotary positions need an even width of each head, {self.width // self.heads} is odd")
-        if self.network != "transformer" and self.layer_drop:
-            raise ValueError("layer_drop is of the transformer")
+        if self.network != "transformer" and (self.layer_drop or self.inner or self.positions != "rotary"):
+            raise ValueError(f"layer_drop, inner and positions are of the transformer, not of {self.network}")
         if self.unit == "bpe" and self.vocabulary is None:
             raise ValueError("bpe needs a vocabulary, such as 4096")
         if list(self.cutoffs) != sorted(set(self.cutoffs)) or (self.cutoffs and self.cutoffs[0] < 1):

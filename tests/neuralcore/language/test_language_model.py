@@ -192,8 +192,9 @@ def test_mistakes_are_told(text: str, tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             replace(config(text), **changes)
-    with pytest.raises(ValueError, match="layer_drop is of the transformer"):
-        config(text, "gru", layer_drop=0.1)
+    for other in ({"layer_drop": 0.1}, {"inner": 8}, {"positions": "learned"}):
+        with pytest.raises(ValueError, match="layer_drop, inner and positions are of the transformer, not of gru"):
+            config(text, "gru", **other)
     (tmp_path / "two").mkdir()
     for name in ("a.txt", "b.txt"):
         (tmp_path / "two" / name).write_text("x")
