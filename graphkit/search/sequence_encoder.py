@@ -64,10 +64,10 @@ class SequenceEncoder:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """(B, D) float32 of length 1; a row of zeros for a text without a token."""
-        from neuralcore.language.encode_text import encoded
+        from neuralcore.language.encode_text import encoded, known
 
         pieces, owners = [], []
-        for row, ids in enumerate(self.tokens.encode_all([" ".join(text.split()) for text in texts])):
+        for row, ids in enumerate(known(self.tokens, [" ".join(text.split()) for text in texts])):
             for at in range(0, min(len(ids), PASSAGES * self.length), self.length):
                 piece = ids[at : at + self.length]
                 if not at or len(piece) >= LEAST * self.length:

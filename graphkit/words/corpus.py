@@ -18,13 +18,13 @@ as numbers, many times faster (see `graphkit.words.stream`).
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphkit.text_files import blocks, text_files
+from neuralcore.data.words import word_pattern
 from neuralcore.errors import UserError, nearest
 from neuralcore.lazy import lazy_import
 
@@ -72,7 +72,7 @@ class Tokenizer:
             text = text.lower()
         if self.tokenizer == "whitespace":
             return text if text.isascii() else _SPACE.sub(" ", text)
-        return " ".join(_word().findall(text.replace("’", "'")))
+        return " ".join(word_pattern().findall(text.replace("’", "'")))
 
     def token_ids(self, text: str) -> list[list[int]]:
         """The numbers that a .json file gives the tokens of each line."""
@@ -167,15 +167,3 @@ class Corpus(Tokenizer):
         """What is wrong with a file that has no word."""
         kind = "letters" if self.tokenizer == "words" else "words"
         return UserError(f"{path} holds no words (0 {kind} in all of it): is it the right file?")
-
-
-@lru_cache(maxsize=1)
-def _word() -> re.Pattern[str]:
-    """A line end; or letters with their marks (category M, the joiners of Persian and Hindi) and inner apostrophes.
-
-    Marks of the Basic Multilingual Plane only, that is of all living scripts but a few: with others beside them the
-    regular expression is ten times slower.
-    """
-    marks = "".join(c for c in map(chr, range(0x300, 0x10000)) if unicodedata.category(c).startswith("M"))
-    part = rf"[^\W\d_]++(?:[{re.escape(marks)}\u200c\u200d]++[^\W\d_]*+)*+"
-    return re.compile(f"\n|{part}(?:'{part})*+")

@@ -14,12 +14,13 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from neuralcore.data.words import terms
 from neuralcore.errors import UserError
 from neuralcore.lazy import lazy_import
 
 tokenizers = lazy_import("tokenizers", extra="tokenizers")
 
-Unit = Literal["characters", "words", "bpe"]
+Unit = Literal["characters", "words", "terms", "bpe"]
 
 PAD, UNKNOWN, BEGIN, END, MASK = range(5)
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
@@ -37,6 +38,7 @@ class Tokens:
     - "characters": each is a token;
     - "words": what lies between white space, and the ends of lines, as in texts that were cut into words before
       (WikiText-2); `<unk>` is the unknown word;
+    - "terms": the words of any text, lower-cased, as `graphkit words` reads it: digits and signs are passed over;
     - "bpe": byte pairs that are often neighbours are joined again and again (Sennrich et al. 2016), on bytes, so that
       nothing is unknown; by the package `tokenizers`.
 
@@ -76,7 +78,7 @@ class Tokens:
             return _learn_pairs(texts, size, least)
         counts: Counter[str] = Counter()
         for text in texts:
-            counts.update(text if unit == "characters" else _words(text))
+            counts.update(_pieces(text, unit))
         for special in SPECIAL:
             del counts[special]
         if not counts:
@@ -112,7 +114,7 @@ class Tokens:
         if self.unit == "bpe":
             return self._pairs.encode(text, add_special_tokens=False).ids
         find = self.numbers.get
-        return [find(piece, UNKNOWN) for piece in (text if self.unit == "characters" else _words(text))]
+        return [find(piece, UNKNOWN) for piece in _pieces(text, self.unit)]
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` of many, by all processors where the package does it."""
@@ -133,12 +135,15 @@ class Tokens:
         """The pieces of a text that are not in the vocabulary, each once, in their order."""
         if self.unit == "bpe":
             return []
-        pieces = text if self.unit == "characters" else _words(text)
-        return list(dict.fromkeys(piece for piece in pieces if piece not in self.numbers))
+        return list(dict.fromkeys(piece for piece in _pieces(text, self.unit) if piece not in self.numbers))
 
 
-def _words(text: str) -> list[str]:
-    """What lies between white space, and line ends."""
+def _pieces(text: str, unit: Unit) -> Sequence[str]:
+    """What is a token or an unknown one; words are what lies between white space, and line ends."""
+    if unit == "characters":
+        return text
+    if unit == "terms":
+        return terms(text)
     return [piece for piece in GAPS.sub(" ", text).replace("\n", " \n ").split(" ") if piece]
 
 

@@ -4,7 +4,8 @@
 
 over the batch: the second texts of the other pairs are what is wrong (Henderson et al. 2017, section 4; van den Oord
 et al. 2018, eq. 4). Those of the same group are left out of the sum, for they are right as well. u and v are of
-length 1, from one encoder, the mean of its real steps and a layer.
+length 1, from one encoder: a layer on the mean of its steps, weighted by the softmax of a number that each step says
+of itself (Lin et al. 2017, section 2.1, one hop and no hidden layer), for "the" tells less than "theorem".
 
 Axes: B pairs of a batch, N pairs or texts, T tokens, D numbers of a text's vector.
 """
@@ -22,11 +23,12 @@ from torch.nn import functional as F
 
 from neuralcore.checkpoint import write_text
 from neuralcore.data.text_pairs import read_pairs
-from neuralcore.data.tokens import Tokens, padded
+from neuralcore.data.tokens import PAD, SPECIAL, UNKNOWN, Tokens, padded
+from neuralcore.data.word_vectors import read_word_vectors
 from neuralcore.fitting.task import Figures, Player, players_of
 from neuralcore.language.encode_text_config import EncodeTextConfig
-from neuralcore.language.encoders import make_encoder
-from neuralcore.language.text_model import TextModel, start_from, tokens_of
+from neuralcore.language.encoders import Encoder, make_encoder
+from neuralcore.language.text_model import TextModel, begin_with, start_from, tokens_of
 from neuralcore.seeding import seeded_torch
 from neuralcore.shape import match_shape
 
@@ -35,11 +37,29 @@ SHOWN = 24
 
 
 class EncodeTextModel(TextModel):
-    """A `TextModel` whose head gives a vector of length 1."""
+    """A `TextModel` with a weighted mean of its steps, whose head gives a vector of length 1: F + 1 weights more.
+
+    It begins with equal weights of steps, and with a head that turns and keeps cosines as far as its shape allows:
+    what the word vectors know is not lost.
+
+    Args:
+        tokens, width, encoder: see there. dimension: D.
+    """
+
+    def __init__(self, tokens: int, width: int, encoder: Encoder, dimension: int):
+        super().__init__(tokens, width, encoder, dimension)
+        self.weight = nn.Linear(encoder.features, 1)
+        for layer in (self.weight, self.head):
+            nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.weight.weight)
+        nn.init.orthogonal_(self.head.weight)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """(B, D) float32 of ids (B, T) int64."""
-        return F.normalize(super().forward(ids).float(), dim=1)
+        steps = self.encoded(ids)
+        weights = self.weight(steps)[..., 0].float().masked_fill(ids == PAD, -torch.inf).softmax(1)
+        # Behind the end the weight is 0, and what the encoder left there any number, but a number.
+        return F.normalize(self.head((weights[:, None].to(steps.dtype) @ steps)[:, 0]).float(), dim=1)
 
 
 def network(config: EncodeTextConfig, description: dict[str, Any]) -> EncodeTextModel:
@@ -86,8 +106,11 @@ class EncodeTextTask:
         self.config = config
         self.splits = read_pairs(config.data, config.valid, seed)
         train = self.splits["train"]
+        vectors = read_word_vectors(config.vectors) if config.vectors else None
         if config.start:
             self.tokens = tokens_of(config.start)
+        elif vectors is not None:  # their words, the commonest first: the others' would stay as they are drawn
+            self.tokens = Tokens(config.unit, [*SPECIAL, *(w for w in vectors[0] if w != "\n")][: config.size])
         else:
             self.tokens = Tokens.learn(dict.fromkeys([*train.first, *train.second]), config.unit, config.size)
         self.rows = {
@@ -99,6 +122,8 @@ class EncodeTextTask:
             self.model = network(config, self.description)
         if config.start:
             start_from(self.model, config.start)
+        if vectors is not None:
+            begin_with(self.model, self.tokens, vectors)
 
     def order(self, generator: np.random.Generator) -> np.ndarray:
         """All training pairs, shuffled."""
@@ -151,8 +176,15 @@ class EncodeTextTask:
 
 
 def cut(tokens: Tokens, texts: Sequence[str], length: int) -> list[list[int]]:
-    """The first token numbers of texts; none of an empty one."""
-    return [row[:length] for row in tokens.encode_all(list(texts))]
+    """The first numbers of the known tokens of texts; of a text without one `UNKNOWN`, of an empty one none."""
+    return [row[:length] for row in known(tokens, texts)]
+
+
+def known(tokens: Tokens, texts: Sequence[str]) -> list[list[int]]:
+    """Numbers of the known tokens of texts: nothing is learned of a word that was never seen but that it is none of
+    the others. `UNKNOWN` alone stands for a text of such words, nothing for an empty one."""
+    rows = tokens.encode_all(list(texts))
+    return [[number for number in row if number != UNKNOWN] or row[:1] for row in rows]
 
 
 @torch.no_grad()

@@ -23,12 +23,16 @@ class EncodeTextConfig:
     """a file of group, text and text that belongs to it, a line each, with tabs between; or "things", made here"""
     valid: float = 0.05
     """share of the groups that is held out to judge by"""
-    unit: Literal["words", "bpe", "characters"] = "bpe"
-    """what a token is; words: what lies between white space; bpe: joined bytes, learned from the texts"""
+    unit: Literal["terms", "words", "bpe", "characters"] = "bpe"
+    """what a token is; terms: words in lower case without signs and digits; words: what lies between white space;
+    bpe: joined bytes, learned from the texts"""
     size: int | None = 8_000
     """tokens that are known, the commonest; None: all. bpe needs a number"""
     start: str = ""
     """run whose vocabulary, word vectors and encoder it begins with, as of task mask"""
+    vectors: str = ""
+    """word vectors to begin with, whose words are the vocabulary: a run of `graphkit words`, or a text of vectors;
+    unit terms or words"""
     model: Literal["words", "convolution", "recurrent", "transformer"] = "transformer"
     """what reads the words, see docs/language_tasks.md"""
     width: int = 192
@@ -53,6 +57,10 @@ class EncodeTextConfig:
             raise ValueError(f"temperature must be above 0, got {self.temperature}")
         if self.fit.batch_size < 2:
             raise ValueError("the others of a batch are what is wrong: batch_size must be 2 or more")
+        if self.vectors and self.start:
+            raise ValueError("start brings word vectors, and vectors would replace them: name one of the two")
+        if self.vectors and self.unit not in ("terms", "words"):
+            raise ValueError(f"vectors are of words: unit = 'terms' or 'words', not {self.unit!r}")
         if self.unit == "bpe" and self.size is None and not self.start:
             raise ValueError("bpe needs a size, such as 8000")
 

@@ -16,6 +16,8 @@ from neuralcore.errors import UserError
 from neuralcore.language.encoders import Encoder
 from neuralcore.layers.dropout import dropped
 
+OF_WORDS = ("words", "terms")
+
 
 class TextModel(nn.Module):
     """Logits of a sentence, or with `steps` of each step.
@@ -67,12 +69,12 @@ def vocabulary(
     tokens = Tokens.learn(texts, unit, size, least)
     if vectors is None:
         return tokens
-    if unit != "words":
-        raise UserError(f"vectors are of words: unit = 'words', not {unit!r}")
+    if unit not in OF_WORDS:
+        raise UserError(f"vectors are of words: unit = {' or '.join(map(repr, OF_WORDS))}, not {unit!r}")
     there = set(tokens.symbols)
     more = [word for word in vectors[0] if word not in there]
     room = len(more) if size is None else max(size - len(tokens), 0)
-    return Tokens("words", [*tokens.symbols, *more[:room]])
+    return Tokens(unit, [*tokens.symbols, *more[:room]])
 
 
 def begin_with(model: TextModel, tokens: Tokens, vectors: tuple[list[str], np.ndarray]) -> int:

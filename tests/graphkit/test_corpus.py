@@ -13,6 +13,7 @@ from graphkit import samples, text_files
 from graphkit.words import corpus
 from graphkit.words.corpus import Corpus
 from graphkit.words.vocabulary import Vocabulary
+from neuralcore.data.words import word_pattern
 from neuralcore.errors import UserError
 from neuralcore.lazy import lazy_import
 
@@ -42,7 +43,7 @@ def test_words(text: str, words: list[str], tmp_path: Path) -> None:
 
 def test_without_marks_a_word_is_letters_and_inner_apostrophes() -> None:
     text = "".join(np.random.default_rng(0).choice(list("aàß'Жz _7\n-न"), 20_000))
-    assert corpus._word().findall(text) == re.findall(r"\n|[^\W\d_]+(?:'[^\W\d_]+)*", text)
+    assert word_pattern().findall(text) == re.findall(r"\n|[^\W\d_]+(?:'[^\W\d_]+)*", text)
 
 
 def test_case_and_whitespace(tmp_path: Path) -> None:

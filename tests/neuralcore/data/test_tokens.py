@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graphkit.words.corpus import Tokenizer
 from neuralcore.data.text import read_lines, read_text
 from neuralcore.data.tokens import SPECIAL, UNKNOWN, Tokens, padded
 from neuralcore.errors import UserError
@@ -45,6 +46,15 @@ def test_what_is_no_text_says_where(tmp_path: Path) -> None:
         read_text(tmp_path / "missing.txt")
     with pytest.raises(UserError, match="is a folder"):
         read_text(tmp_path)
+
+
+def test_terms_are_the_words_that_vectors_have() -> None:
+    text = "Don't stop, Zoë—42 o’clock!\nNaïve नमस्ते"
+    tokens = Tokens.learn([text], "terms")
+    assert tokens.decode(tokens.encode(text)) == "don't stop zoë o'clock naïve नमस्ते"
+    assert tokens.decode(tokens.encode(text)).split() == [w for line in Tokenizer().tokenized(text) for w in line]
+    assert tokens.unknown("Stop the clock") == ["the", "clock"]
+    assert Tokens.of(tokens.description()) == tokens
 
 
 @pytest.mark.parametrize("unit", ["characters", "words"])

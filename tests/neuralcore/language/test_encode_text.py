@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from neuralcore.data.text_pairs import read_pairs
+from neuralcore.data.tokens import UNKNOWN
 from neuralcore.errors import UserError
 from neuralcore.fitting import FitConfig, fit
 from neuralcore.fitting.saved import save_model
-from neuralcore.language.encode_text import encoded, ranking_loss
+from neuralcore.language.encode_text import encoded, known, ranking_loss
 from neuralcore.language.encode_text_config import EncodeTextConfig
 from neuralcore.language.mask_config import MaskConfig
 
@@ -83,6 +84,45 @@ def test_a_vector_has_length_1_and_no_regard_for_its_batch() -> None:
         np.testing.assert_allclose(encoded(task.model, [row])[0], mine, atol=1e-6)
 
 
+def vectors_of(words: list[str], folder: Path) -> tuple[str, np.ndarray]:
+    rows = np.random.default_rng(0).normal(size=(len(words), 4)).round(3)
+    (folder / "vectors.txt").write_text("".join(f"{w} {' '.join(map(str, r))}\n" for w, r in zip(words, rows)))
+    return str(folder / "vectors.txt"), rows
+
+
+def test_word_vectors_to_begin_with_keep_their_cosines(tmp_path: Path) -> None:
+    words = ["river", "stream", "wood", "forest", "seldom"]
+    path, rows = vectors_of(words, tmp_path)
+    shape: dict = {"model": "words", "settings": {}, "width": 4, "dimension": 6, "vectors": path, "unit": "terms"}
+    task = things(**shape).build(seed=0)
+    assert task.tokens.symbols[5:] == words  # of the pairs' words those that have vectors, and the others' too
+    task.model.eval()
+    found = encoded(task.model, [task.tokens.encode(text) for text in ("River, stream!", ["a", "Forest"][1])])
+    first, second = rows[:2].mean(0), rows[3]
+    cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
+    np.testing.assert_allclose(found[0] @ found[1], cosine, atol=1e-6)
+    assert len(things(**(shape | {"size": 8})).build(seed=0).tokens) == 8
+
+
+def test_steps_say_what_they_weigh() -> None:
+    task = things(model="words", settings={}, width=3, dimension=3).build(seed=0)
+    model = task.model.eval()
+    with torch.no_grad():
+        model.weight.weight.copy_(torch.tensor([[1.0, -2.0, 0.5]]))
+        model.head.weight.copy_(torch.eye(3))
+    steps = model.words.weight.detach().numpy()[[5, 6, 7]].astype(np.float64)
+    weights = np.exp(steps @ [1.0, -2.0, 0.5])
+    expected = weights @ steps
+    np.testing.assert_allclose(encoded(model, [[5, 6, 7]])[0], expected / np.linalg.norm(expected), atol=1e-6)
+    assert sum(w.numel() for w in model.parameters()) == 3 * len(task.tokens) + (3 + 1) + 3 * (3 + 1)
+
+
+def test_unknown_words_are_passed_over() -> None:
+    task = things().build(seed=0)
+    lamp = task.tokens.encode("lamp")
+    assert known(task.tokens, ["quux lamp", "quux", ""]) == [lamp, [UNKNOWN], []]
+
+
 def test_length_and_temperature_change_what_is_learned() -> None:
     short = things(length=2).build(seed=0)
     assert max(map(len, short.rows["train"][1])) == 2
@@ -102,6 +142,8 @@ def test_length_and_temperature_change_what_is_learned() -> None:
         {"dimension": 0},
         {"fit": FitConfig(batch_size=1)},
         {"unit": "bpe", "size": None},
+        {"vectors": "a", "unit": "bpe"},
+        {"vectors": "a", "start": "b"},
     ],
 )
 def test_contradictions(wrong: dict) -> None:
