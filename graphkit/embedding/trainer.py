@@ -92,6 +92,9 @@ class EdgeTrainer:
         self.epoch = self.visit = 0
         self._visits = len(visits(config.partitions, config.slots))
         self.batches = EdgeBatches(graph, config, seed, self.partition, self.relations, folder)
+        if self.store is not None:
+            self._digest  # now, while no shard is in memory: all names and edges pass through it  # noqa: B018
+            give_free_memory_back()
         checkpoint = self.store.load(later=is_shard) if self.store else None
         if checkpoint is not None:
             self._restore(checkpoint.state, checkpoint.shards, checkpoint.folder)

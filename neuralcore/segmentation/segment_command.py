@@ -66,7 +66,8 @@ def segment(arguments: SegmentArguments) -> int:
     for name, path in found.items():
         image = torch.from_numpy(read_picture(path, fitted.description["channels"])).to(device)
         with torch.no_grad():
-            odds = predicted(fitted.model, image, tile=config.tile, overlap=config.overlap, margin=margin)
+            parts = {"tile": config.tile, "overlap": config.overlap, "margin": margin, "views": config.views}
+            odds = predicted(fitted.model, image, **parts)
         labels = pillow_image.fromarray(odds.argmax(0).to(torch.uint8).cpu().numpy())
         labels.putpalette([level for number in range(len(names)) for level in COLOURS[number % len(COLOURS)]])
         drawing = folder / f"{name}.png"

@@ -133,7 +133,9 @@ class Segmenting:
         images, c = torch.from_numpy(self.splits[split].images), self.config
         return np.stack(
             [
-                predicted(self.model, image.to(device), tile=c.tile, overlap=c.overlap, margin=self.margin)
+                predicted(
+                    self.model, image.to(device), tile=c.tile, overlap=c.overlap, margin=self.margin, views=c.views
+                )
                 .cpu()
                 .numpy()
                 for image in images

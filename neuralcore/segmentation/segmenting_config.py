@@ -35,6 +35,8 @@ class SegmentConfig:
     """tiles that are cut from each training image in an epoch"""
     overlap: int = 64
     """pixels that the tiles of a prediction share"""
+    views: Literal[1, 4, 8] = 1
+    """turns of an image whose predictions are averaged; 8: by quarters, and mirrored"""
     judged: str = ""
     """class that "dice" and "iou" are of; empty: their mean over classes"""
     class_weights: Literal["none", "balanced"] = "none"

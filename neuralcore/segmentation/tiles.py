@@ -20,6 +20,7 @@ def predicted(
     tile: int,
     overlap: int,
     margin: int = 0,
+    views: int = 1,
 ) -> torch.Tensor:
     """(K, H, W) float32, the probabilities of an image (C, H, W), bytes, from tiles that overlap.
 
@@ -29,8 +30,29 @@ def predicted(
     Args:
         network: (1, C, tile + 2 margin, the same) -> logits (1, K, tile, tile).
         tile: pixels a side of what comes out. overlap: pixels that neighbours share, below `tile`.
-        margin: of the network, see `neuralcore.segmentation`.
+        margin: of the network, see `neuralcore.segmentation`. views: of the image whose probabilities are averaged;
+            8: turned by quarters, and these mirrored; 4: not mirrored (Ronneberger et al. 2015 average 7 turns).
     """
+    total = torch.zeros(())
+    for view in range(views):
+        there = _turned(image, view)
+        total = total + _turned_back(_tiled(network, there, tile, overlap, margin), view)
+    return total / views
+
+
+def _turned(image: torch.Tensor, view: int) -> torch.Tensor:
+    image = image.rot90(view % 4, (1, 2))
+    return image.flip(2) if view >= 4 else image
+
+
+def _turned_back(image: torch.Tensor, view: int) -> torch.Tensor:
+    image = image.flip(2) if view >= 4 else image
+    return image.rot90(-(view % 4), (1, 2))
+
+
+def _tiled(
+    network: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, tile: int, overlap: int, margin: int
+) -> torch.Tensor:
     _, height, width = match_shape(image, -1, -1, -1, name="image")
     if not 0 <= overlap < tile:
         raise ValueError(f"overlap must be from 0 to below the tile's {tile} pixels, got {overlap}")

@@ -38,6 +38,25 @@ def test_tiles_give_what_the_whole_gives(height: int, width: int, tile: int, ove
     torch.testing.assert_close(found, grey_levels(image[None])[0].softmax(0), rtol=1e-5, atol=1e-6)
 
 
+def test_turned_views_make_a_network_indifferent_to_turns() -> None:
+    """One that looks a knight's move away is so once all turns are averaged."""
+    image = torch.randint(0, 256, (1, 24, 19), dtype=torch.uint8, generator=generator())
+
+    def network(x: torch.Tensor) -> torch.Tensor:
+        return grey_levels(x.roll((1, 2), (2, 3))) * (1 + x.float() / 255)
+
+    def found(image: torch.Tensor, views: int) -> torch.Tensor:
+        return predicted(network, image, tile=16, overlap=4, views=views)
+
+    for quarters, views in ((1, 4), (2, 4), (1, 8), (3, 8)):
+        turned = found(image.rot90(quarters, (1, 2)), views).rot90(-quarters, (1, 2))
+        torch.testing.assert_close(turned, found(image, views), rtol=1e-5, atol=1e-6)
+    mirrored_too = found(image.flip(2), 8).flip(2)
+    torch.testing.assert_close(mirrored_too, found(image, 8), rtol=1e-5, atol=1e-6)
+    assert (found(image.flip(2), 4).flip(2) - found(image, 4)).abs().max() > 0.01
+    assert (found(image.rot90(1, (1, 2)), 1).rot90(-1, (1, 2)) - found(image, 1)).abs().max() > 0.01
+
+
 def test_where_tiles_begin() -> None:
     assert starts(512, 256, 64) == [0, 128, 256]
     assert starts(100, 128, 16) == [0]
