@@ -34,7 +34,7 @@ OUT = Path(__file__).parent.parent / "docs" / "results" / "search_encoder.md"
 PASSAGE = 45  # words
 SIF = "mean of word vectors (SIF)"
 WAYS: dict[str, Any] = {"BM25": "bm25", "Transformer": "vectors", "BM25 and Transformer, weight 0.1": "hybrid"}
-EACH = 4  # pairs of each kind of an article, at most
+EACH = 12  # pairs of each kind of an article, at most
 
 
 def passages(text: str) -> list[str]:
@@ -55,7 +55,7 @@ def pairs(data: Path, out: Path) -> int:
     for row, (document, mine) in enumerate(zip(documents, pieces)):
         if not mine:
             continue
-        early = mine[: 3 * EACH]
+        early = mine[:EACH]
         for at in generator.permutation(len(early))[:EACH]:
             lines.append((document.name, document.title, early[at]))
         if len(mine) > 1:

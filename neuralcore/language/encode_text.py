@@ -176,8 +176,8 @@ class EncodeTextTask:
 
 
 def cut(tokens: Tokens, texts: Sequence[str], length: int) -> list[list[int]]:
-    """The first numbers of the known tokens of texts; of a text without one `UNKNOWN`, of an empty one none."""
-    return [row[:length] for row in known(tokens, texts)]
+    """The first numbers of the known tokens of texts; `UNKNOWN` of a text without a token."""
+    return [row[:length] or [UNKNOWN] for row in known(tokens, texts)]
 
 
 def known(tokens: Tokens, texts: Sequence[str]) -> list[list[int]]:

@@ -14,7 +14,7 @@ from neuralcore.data.tokens import UNKNOWN
 from neuralcore.errors import UserError
 from neuralcore.fitting import FitConfig, fit
 from neuralcore.fitting.saved import save_model
-from neuralcore.language.encode_text import encoded, known, ranking_loss
+from neuralcore.language.encode_text import cut, encoded, known, ranking_loss
 from neuralcore.language.encode_text_config import EncodeTextConfig
 from neuralcore.language.mask_config import MaskConfig
 
@@ -121,6 +121,7 @@ def test_unknown_words_are_passed_over() -> None:
     task = things().build(seed=0)
     lamp = task.tokens.encode("lamp")
     assert known(task.tokens, ["quux lamp", "quux", ""]) == [lamp, [UNKNOWN], []]
+    assert cut(task.tokens, ["lamp lamp", ""], 1) == [lamp, [UNKNOWN]]
 
 
 def test_length_and_temperature_change_what_is_learned() -> None:
