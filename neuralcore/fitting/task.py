@@ -45,7 +45,8 @@ class Task(Protocol):
         description: plain values with which the config's `rebuild` makes the model again.
 
     What a step leaves to the next besides weights, as a recurrent network's state over a text, is an attribute
-    `carried`, name -> tensor: checkpoints keep it. Most tasks have none.
+    `carried`, name -> tensor: checkpoints keep it. A loss that cannot fall to nearly 0 has a `by_heart`, see
+    `neuralcore.fitting.check.overfit`. Most tasks have neither.
     """
 
     model: nn.Module

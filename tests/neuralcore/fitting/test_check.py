@@ -102,6 +102,18 @@ def test_overfitting_finds_labels_that_change() -> None:
     assert check.overfit(Spots(shuffled=True), steps=60, device=CPU).passed is False
 
 
+def test_a_loss_with_a_floor_need_not_fall_to_nothing() -> None:
+    class Floored(Spots):
+        def loss(self, batch: Any, generator: torch.Generator) -> Any:
+            return super().loss(batch, generator)[0] + 2.0, {}
+
+    task = Floored()
+    assert check.overfit(task, steps=100, device=CPU).passed is False
+    task.by_heart = 0.75  # type: ignore[attr-defined]
+    assert check.overfit(task, steps=100, device=CPU).passed
+    assert check.overfit(task, steps=1, device=CPU).passed is False
+
+
 def test_gradients_of_many_arrays_are_tried_by_fewer_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check.gradients(Spots(), device=CPU).figures["weights"] == 6 * 3
     monkeypatch.setattr(check, "MOST", 13)
