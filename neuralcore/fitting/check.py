@@ -100,9 +100,10 @@ def overfit(
 ) -> Verdict:
     """A few examples, always the same, are learned by heart: all told right, or a tenth of the loss left.
 
-    Where a loss has a floor, as that of a VAE, of grey pixels and what the code costs, its task's `by_heart` is the
-    share of the first loss that may be left. By Adam, without dropout. What cannot do this has a broken loss, labels that are not their examples', or too few
-    weights. Have label smoothing and mixing of examples off, under which a loss has another floor.
+    By Adam, without dropout. Where a loss has a floor, as that of a VAE, of grey pixels and what the code costs, its
+    task's `by_heart` is the share of the first loss that may be left. What cannot do this has a broken loss, labels
+    that are not their examples', or too few weights. Have label smoothing and mixing of examples off, under which a
+    loss has another floor.
     """
     name, share = f"overfit {examples} examples", getattr(task, "by_heart", BY_HEART)
     players = task.players()
