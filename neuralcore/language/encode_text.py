@@ -123,7 +123,7 @@ class EncodeTextTask:
         if config.start:
             start_from(self.model, config.start)
         if vectors is not None:
-            begin_with(self.model, self.tokens, vectors)
+            begin_with(self.model.words, self.tokens, vectors)
 
     def order(self, generator: np.random.Generator) -> np.ndarray:
         """All training pairs, shuffled."""

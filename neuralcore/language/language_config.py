@@ -29,6 +29,8 @@ class LanguageConfig:
     """tokens that are known, the commonest; None: all. bpe needs a number"""
     network: Network = "transformer"
     """transformer: sees the window of its context; the others read on where they stopped, see docs/language.md"""
+    vectors: str = ""
+    """word vectors to begin with: a run of `graphkit words`, or a text of vectors; unit words"""
     width: int = 192
     """of token vectors and of the network"""
     layers: int = 4
@@ -69,6 +71,8 @@ class LanguageConfig:
             raise ValueError(f"rotary positions need an even width of each head, {self.width // self.heads} is odd")
         if self.network != "transformer" and (self.layer_drop or self.inner or self.positions != "rotary"):
             raise ValueError(f"layer_drop, inner and positions are of the transformer, not of {self.network}")
+        if self.vectors and self.unit != "words":
+            raise ValueError(f"vectors are of words: unit = 'words', not {self.unit!r}")
         if self.unit == "bpe" and self.vocabulary is None:
             raise ValueError("bpe needs a vocabulary, such as 4096")
         if list(self.cutoffs) != sorted(set(self.cutoffs)) or (self.cutoffs and self.cutoffs[0] < 1):

@@ -16,12 +16,14 @@ import torch
 from neuralcore.checkpoint import write_text
 from neuralcore.data.corpora import read_corpus
 from neuralcore.data.tokens import Tokens
+from neuralcore.data.word_vectors import read_word_vectors
 from neuralcore.errors import UserError
 from neuralcore.fitting.task import Figures, Player, players_of
 from neuralcore.language.choice import Choice
 from neuralcore.language.language_config import LanguageConfig
 from neuralcore.language.model import LanguageModel, RecurrentReader, State, TransformerReader
 from neuralcore.language.sampling import continued
+from neuralcore.language.text_model import begin_with
 from neuralcore.seeding import seeded_torch
 from neuralcore.sequence.recurrent import detached
 
@@ -88,6 +90,8 @@ class LanguageTask:
         self.description = {"tokens": self.tokens.description()}
         with seeded_torch(seed, "weights"):
             self.model = network(config, self.description)
+        if config.vectors:
+            begin_with(self.model.embedding, self.tokens, read_word_vectors(config.vectors), self.model.deviation)
         self.carried: dict[str, torch.Tensor] = {}
 
     @property

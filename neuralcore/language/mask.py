@@ -120,7 +120,7 @@ class MaskTask:
         with seeded_torch(seed, "weights"):
             self.model = network(config, self.description)
         if config.vectors:
-            begin_with(self.model, self.tokens, read_word_vectors(config.vectors))
+            begin_with(self.model.words, self.tokens, read_word_vectors(config.vectors))
 
     def order(self, generator: np.random.Generator) -> np.ndarray:
         """All training examples, shuffled."""

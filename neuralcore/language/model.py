@@ -111,7 +111,8 @@ class LanguageModel(nn.Module):
     ):
         super().__init__()
         self.embedding = nn.Embedding(tokens, width)
-        nn.init.normal_(self.embedding.weight, std=0.02 if isinstance(reader, TransformerReader) else 0.1)
+        self.deviation = 0.02 if isinstance(reader, TransformerReader) else 0.1  # of first token vectors
+        nn.init.normal_(self.embedding.weight, std=self.deviation)
         self.reader, self.dropout = reader, dropout
         self.output: nn.Linear | None = None
         self.adaptive: nn.AdaptiveLogSoftmaxWithLoss | None = None

@@ -79,7 +79,7 @@ class SentencesTask:
         with seeded_torch(seed, "weights"):
             self.model = network(config, self.description)
         if vectors is not None:
-            begin_with(self.model, self.tokens, vectors)
+            begin_with(self.model.words, self.tokens, vectors)
         if config.start:
             self.taken = start_from(self.model, config.start)
         self.odds = self._taught() if config.teacher else None

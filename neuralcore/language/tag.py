@@ -90,7 +90,7 @@ class TagTask:
         with seeded_torch(seed, "weights"):
             self.model = network(config, self.description)
         if vectors is not None:
-            begin_with(self.model, self.tokens, vectors)
+            begin_with(self.model.words, self.tokens, vectors)
         if config.start:
             start_from(self.model, config.start)
 

@@ -77,14 +77,17 @@ def vocabulary(
     return Tokens(unit, [*tokens.symbols, *more[:room]])
 
 
-def begin_with(model: TextModel, tokens: Tokens, vectors: tuple[list[str], np.ndarray]) -> int:
-    """Give the words that have vectors these, scaled to a mean square of 1 / W; how many there are.
+def begin_with(
+    table: nn.Embedding, tokens: Tokens, vectors: tuple[list[str], np.ndarray], deviation: float | None = None
+) -> int:
+    """Give words that have vectors these, scaled to a mean square of `deviation`², else 1 / W; how many there are.
 
     Raises:
         UserError: the vectors are of another width, or of none of the words.
     """
     words, matrix = vectors
-    width = model.words.weight.shape[1]
+    width = table.weight.shape[1]
+    deviation = width**-0.5 if deviation is None else deviation
     if matrix.shape[1] != width:
         raise UserError(f"vectors: they have {matrix.shape[1]} numbers, the model's width is {width}")
     pairs = [
@@ -98,11 +101,9 @@ def begin_with(model: TextModel, tokens: Tokens, vectors: tuple[list[str], np.nd
         )
     at, rows = (np.array(numbers) for numbers in zip(*pairs))
     chosen = matrix[rows]
-    scale = (width * float((chosen.astype(np.float64) ** 2).mean())) ** -0.5
+    scale = deviation * float((chosen.astype(np.float64) ** 2).mean()) ** -0.5
     with torch.no_grad():
-        model.words.weight[torch.from_numpy(at)] = torch.from_numpy(chosen * np.float32(scale)).to(
-            model.words.weight.device
-        )
+        table.weight[torch.from_numpy(at)] = torch.from_numpy(chosen * np.float32(scale)).to(table.weight.device)
     return len(pairs)
 
 

@@ -176,6 +176,18 @@ def test_a_run_writes(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "valid: perplexity 1.1" in capsys.readouterr().out
 
 
+def test_word_vectors_to_begin_with(text: str, tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text("fox 1 2 3 4\nhen 5 6 7 8\ndog -4 -3 -2 -1\n", encoding="utf-8")
+    small: dict[str, Any] = {"unit": "words", "width": 4, "layers": 1, "vectors": str(tmp_path / "v.txt")}
+    for network, deviation in (("lstm", 0.1), ("transformer", 0.02)):
+        task = LanguageTask(config(text, network, **small))
+        rows = [task.tokens.numbers[word] for word in ("fox", "dog")]
+        expected = np.array([[1, 2, 3, 4], [-4, -3, -2, -1]]) * deviation / 7.5**0.5
+        np.testing.assert_allclose(task.model.embedding.weight.detach().numpy()[rows], expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="unit = 'words'"):
+        config(text, vectors="v.txt")
+
+
 def test_mistakes_are_told(text: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="tokens, 501 are needed: lower context"):
         LanguageTask(config(text, context=500))
