@@ -33,6 +33,9 @@ COMMANDS = {
     "encode": Command(
         "neuralcore.vision.encode_command", "EncodeArguments", "encode", "Make named vectors of pictures"
     ),
+    "caption": Command(
+        "neuralcore.translation.caption_command", "CaptionArguments", "caption", "Say what pictures show"
+    ),
     "generate": Command(
         "neuralcore.language.generate_command", "GenerateArguments", "generate", "Write on with a language model"
     ),

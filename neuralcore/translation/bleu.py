@@ -9,8 +9,15 @@ from neuralcore.lazy import lazy_import
 sacrebleu = lazy_import("sacrebleu", extra="translation")
 
 
-def bleu(answers: Sequence[str], references: Sequence[str]) -> float:
-    """From 0 to 100, of all sentences together: with case, words as sacrebleu cuts them ("13a"), a reference each."""
+def bleu(answers: Sequence[str], references: Sequence[str | Sequence[str]]) -> float:
+    """From 0 to 100, of all sentences together: with case, words as sacrebleu cuts them ("13a").
+
+    Args:
+        references: a right answer to each, or several.
+    """
     if len(answers) != len(references):
         raise ValueError(f"{len(answers)} answers cannot be compared with {len(references)} references")
-    return float(sacrebleu.corpus_bleu(list(answers), [list(references)]).score)
+    right = [[found] if isinstance(found, str) else list(found) for found in references]
+    most = max(map(len, right), default=1)
+    streams = [[each[at] if at < len(each) else None for each in right] for at in range(most)]
+    return float(sacrebleu.corpus_bleu(list(answers), streams).score)

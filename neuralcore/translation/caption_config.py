@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
@@ -20,9 +20,18 @@ class CaptionConfig:
     """Say what images show."""
 
     data: str = "shapes"
-    """ "shapes": one or two drawn shapes, their colours and how they lie; there is no other"""
+    """ "shapes": one or two drawn shapes, their colours and how they lie; or a folder of pictures with captions.tsv, a
+    picture and a caption a line, with a tab between"""
     examples: int = 4000
-    """training images; there are 500 more to judge by and 500 for the test"""
+    """training images; of a folder, at most"""
+    held: int = 500
+    """images to judge by, and as many for the test"""
+    unit: Literal["words", "terms"] = "words"
+    """words: what lies between white space; terms: words in lower case without signs and digits"""
+    least: int = 1
+    """times that a word must occur to be known"""
+    longest: int = 24
+    """words that a caption may have"""
     size: int = 32
     """pixels of a side"""
     model: str = "resnet"
@@ -40,15 +49,13 @@ class CaptionConfig:
     fit: FitConfig = field(default_factory=FitConfig)
 
     def __post_init__(self) -> None:
-        for name in ("examples", "width", "beam"):
+        for name in ("examples", "held", "least", "longest", "width", "beam"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
         if self.size < 16:
             raise ValueError(f"size must be 16 or more, got {self.size}")
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout must be from 0 to below 1, got {self.dropout}")
-        if self.data != "shapes":
-            raise ValueError(f'data must be "shapes", got {self.data!r}')
 
     def build(self, seed: int) -> Captioning:
         """The task; see `neuralcore.fitting.task.TaskConfig`."""

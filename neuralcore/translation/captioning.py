@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +12,7 @@ import numpy as np
 import torch
 
 from neuralcore.data.tokens import BEGIN, END, PAD, Tokens, padded
+from neuralcore.data.words import terms
 from neuralcore.errors import UserError
 from neuralcore.fitting.image_splits import device_of
 from neuralcore.fitting.task import Figures, Player, players_of
@@ -18,15 +21,14 @@ from neuralcore.sequence.vocabulary_loss import vocabulary_loss
 from neuralcore.translation.beam import beam_search
 from neuralcore.translation.bleu import bleu, sacrebleu
 from neuralcore.translation.caption_config import CaptionConfig
+from neuralcore.translation.captioned_folder import captioned_folder
 from neuralcore.translation.captioner import Captioner
 from neuralcore.translation.captions import Captioned, captioned_shapes
 from neuralcore.vision import make_model
 from neuralcore.vision.carrying import trunk_of_run
 from neuralcore.vision.normalised import ImageModel
 
-HELD = {"valid": 500, "test": 500}
 AT_ONCE = 100
-LONGEST = 24  # words that a caption may have
 DRAWN = 6
 
 
@@ -66,12 +68,19 @@ class Captioning:
     def __init__(self, config: CaptionConfig, seed: int = 0):
         self.config = config
         sacrebleu.__version__  # noqa: B018 - if it is missing, that is told before the fit and not after
-        counts = {"train": config.examples, **HELD}
-        self.splits: dict[str, Captioned] = {
-            name: captioned_shapes(count, config.size, derived_seed(seed, name)) for name, count in counts.items()
-        }
+        c, self.splits = config, dict[str, Captioned]()
+        if c.data == "shapes":
+            counts = {"train": c.examples, "valid": c.held, "test": c.held}
+            for name, count in counts.items():
+                self.splits[name] = captioned_shapes(count, c.size, derived_seed(seed, name))
+        else:
+            self.splits = captioned_folder(c.data, c.size, c.examples, c.held, seed)
         train = self.splits["train"]
-        self.tokens = Tokens.learn(train.captions, "words")
+        self.tokens = Tokens.learn(chain.from_iterable(train.captions), c.unit, least=c.least)
+        for split in self.splits.values():
+            for said in chain.from_iterable(split.captions):
+                if len(self.tokens.encode(said)) > c.longest:
+                    raise UserError(f"a caption is longer than {c.longest} words, raise longest: {said[:80]!r}")
         self.classes = len(self.tokens)
         pixels = train.images.transpose(1, 0, 2, 3).reshape(3, -1) / 255.0
         self.description: dict[str, Any] = {
@@ -86,16 +95,24 @@ class Captioning:
             trunk_of_run(self.model.trunk, self.model.normalised, config.trunk_from)
 
     def order(self, generator: np.random.Generator) -> np.ndarray:
-        """All training images, shuffled."""
+        """All training images, shuffled; a step learns one caption of each."""
         return generator.permutation(len(self.splits["train"]))
 
     def batch(self, rows: np.ndarray, generator: torch.Generator, device: torch.device) -> Described:
-        """Those images."""
-        return self._batch("train", rows, device)
+        """Those images, each with one of its captions."""
+        return self._batch("train", rows, device, generator)
 
-    def _batch(self, split: str, rows: np.ndarray, device: torch.device) -> Described:
-        there = self.splits[split]
-        numbers = padded([[BEGIN, *self.tokens.encode(there.captions[row]), END] for row in rows])
+    def _batch(
+        self, split: str, rows: np.ndarray, device: torch.device, generator: torch.Generator | None = None
+    ) -> Described:
+        """With a generator any caption of each, else the first."""
+        there, said = self.splits[split], []
+        for row in rows:
+            mine = there.captions[row]
+            several = generator is not None and len(mine) > 1
+            at = int(torch.randint(len(mine), (), generator=generator)) if several else 0
+            said.append([BEGIN, *self.tokens.encode(mine[at]), END])
+        numbers = padded(said)
         return Described(torch.from_numpy(there.images[rows]).to(device), torch.from_numpy(numbers).to(device))
 
     def players(self) -> list[Player]:
@@ -123,32 +140,49 @@ class Captioning:
             count += real
         nats, right = (sums / count).tolist()
         answers = self.described(there.images, self.config.beam if split == "test" else 1)
-        exact = float(np.mean([a == b for a, b in zip(answers, there.captions)]))
+        wanted = [[self._as_told(said) for said in mine] for mine in there.captions]
+        exact = float(np.mean([answer in mine for answer, mine in zip(answers, wanted)]))
         figures = {"nats": nats, "perplexity": math.exp(min(nats, 100.0)), "accuracy": right}
-        return figures | {"bleu": bleu(answers, there.captions), "exact": exact}
+        return figures | {"bleu": bleu(answers, wanted), "exact": exact}
 
-    @torch.no_grad()
+    def _as_told(self, said: str) -> str:
+        """A caption as it would be told if all its words were known."""
+        return said if self.config.unit == "words" else " ".join(terms(said))
+
     def described(self, images: np.ndarray, beam: int) -> list[str]:
         """Captions of images (N, 3, size, size) uint8."""
-        found: list[str] = []
-        device = device_of(self.model)
-        with torch.autocast(device.type, enabled=False):
-            for start in range(0, len(images), AT_ONCE):
-                some = torch.from_numpy(images[start : start + AT_ONCE]).to(device)
-                limits = torch.full((len(some),), LONGEST, device=device)
-                answers = beam_search(self.model.decoding(some), limits, beam=beam)
-                found += [self.tokens.decode(hypotheses[0].tokens) for hypotheses in answers]
-        return found
+        return described(self.model, self.tokens, images, beam=beam, longest=self.config.longest)
 
     def draw(self, folder: Path) -> None:
         """Some test images, and where the network looked for each word that it said of them."""
-        from neuralcore.translation.pictures import looking_picture
-
         images = self.splits["test"].images[:DRAWN]
-        answers = [self.tokens.encode(answer) for answer in self.described(images, self.config.beam)]
-        device = device_of(self.model)
-        target = torch.from_numpy(padded([[BEGIN, *row] for row in answers])).to(device)
-        with torch.autocast(device.type, enabled=False):
-            places = self.model.attention(torch.from_numpy(images).to(device), target).float().cpu().numpy()
-        words = [[self.tokens.symbols[number] for number in row] for row in answers]
-        looking_picture(images, words, [p[: len(w)] for p, w in zip(places, words)], folder / "looking.png")
+        answers = self.described(images, self.config.beam)
+        looked_at(self.model, self.tokens, images, answers, folder / "looking.png")
+
+
+@torch.no_grad()
+def described(model: Captioner, tokens: Tokens, images: np.ndarray, *, beam: int, longest: int) -> list[str]:
+    """Captions of images (N, 3, size, size) uint8, of `longest` words at most, by a beam search."""
+    found: list[str] = []
+    device = device_of(model)
+    with torch.autocast(device.type, enabled=False):
+        for start in range(0, len(images), AT_ONCE):
+            some = torch.from_numpy(images[start : start + AT_ONCE]).to(device)
+            limits = torch.full((len(some),), longest, device=device)
+            answers = beam_search(model.decoding(some), limits, beam=beam)
+            found += [tokens.decode(hypotheses[0].tokens) for hypotheses in answers]
+    return found
+
+
+@torch.no_grad()
+def looked_at(model: Captioner, tokens: Tokens, images: np.ndarray, answers: Sequence[str], path: Path) -> None:
+    """A picture of where the network looked for each word that it said of images (N, 3, size, size)."""
+    from neuralcore.translation.pictures import looking_picture
+
+    rows = [tokens.encode(answer) for answer in answers]
+    device = device_of(model)
+    target = torch.from_numpy(padded([[BEGIN, *row] for row in rows])).to(device)
+    with torch.autocast(device.type, enabled=False):
+        places = model.attention(torch.from_numpy(images).to(device), target).float().cpu().numpy()
+    words = [[tokens.symbols[number] for number in row] for row in rows]
+    looking_picture(images, words, [p[: len(w)] for p, w in zip(places, words)], path)

@@ -22,10 +22,10 @@ GREY = 40.0  # levels of 255 between the strongest and the weakest channel below
 
 @dataclass(frozen=True)
 class Captioned:
-    """N images (N, 3, size, size) uint8 and their captions."""
+    """N images (N, 3, size, size) uint8, and the captions of each, one at least."""
 
     images: np.ndarray
-    captions: list[str]
+    captions: list[list[str]]
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -34,10 +34,10 @@ class Captioned:
 def captioned_shapes(count: int, size: int = 32, seed: int = 0) -> Captioned:
     """Images of one or two shapes.
 
-    >>> captioned_shapes(2, seed=1).captions
+    >>> [first for first, *_ in captioned_shapes(2, seed=1).captions]
     """
     drawn = shapes(count, size, seed, most=2)
-    return Captioned(drawn.images, [caption(drawn, number) for number in range(count)])
+    return Captioned(drawn.images, [[caption(drawn, number)] for number in range(count)])
 
 
 def caption(drawn: Shapes, number: int) -> str:
