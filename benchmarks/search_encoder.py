@@ -1,5 +1,6 @@
 """A Transformer as the encoder of search queries, beside means of word vectors and BM25.
 
+    python benchmarks/text_search.py DATA --run runs/text_words
     python benchmarks/search_encoder.py DATA --run runs/search_encoder --pairs
     neuralcore fit configs/sequence/wikispeedia_encode.toml --run runs/search_encoder/fit
     python benchmarks/search_encoder.py DATA --run runs/search_encoder
