@@ -20,8 +20,8 @@ class CaptionConfig:
     """Say what images show."""
 
     data: str = "shapes"
-    """ "shapes": one or two drawn shapes, their colours and how they lie; or a folder of pictures with captions.tsv, a
-    picture and a caption a line, with a tab between"""
+    """ "shapes": one or two drawn shapes, their colours and how they lie; or a folder of pictures with captions.tsv,
+    a picture and a caption a line, with a tab between"""
     examples: int = 4000
     """training images; of a folder, at most"""
     held: int = 500
