@@ -9,6 +9,7 @@ export class Trouble extends Error {
 
 let askForToken = async () => {};
 let asking = null; // one question for all requests that were refused
+let taken = 0; // tokens that the service took
 
 /** How to ask the person for a token, a function that resolves once the service took one. */
 export function onTokenWanted(ask) {
@@ -17,10 +18,16 @@ export function onTokenWanted(ask) {
 
 /** GET `path` with `parameters` ([name, value] pairs or an object); the answer's JSON. */
 export async function get(path, parameters = {}, signal = undefined) {
+  const before = taken;
   const response = await request(`${path}?${new URLSearchParams(parameters)}`, signal);
   if (response.status === 401) {
-    asking ??= askForToken().finally(() => (asking = null));
-    await asking;
+    // One that was sent before the token came, and is refused after, asks again without a question.
+    if (taken === before) {
+      asking ??= askForToken()
+        .then(() => (taken += 1))
+        .finally(() => (asking = null));
+      await asking;
+    }
     signal?.throwIfAborted();
     return get(path, parameters, signal);
   }
