@@ -5,7 +5,6 @@ Axes: N rows, D dimension.
 
 from __future__ import annotations
 
-import math
 import operator
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 from graphkit.search.filters import Column
 from graphkit.search.name_lookup import NameLookup
 from neuralcore.errors import UserError, nearest
+from neuralcore.kernels.unit_rows.cpu import unit_rows  # by itself: its checks would cost what it does
 
 Metric = Literal["cosine", "dot", "l2"]
 
@@ -130,13 +130,11 @@ def checked_queries(vectors: np.ndarray, metric: Metric) -> np.ndarray:
     else:
         with np.errstate(over="ignore"):
             block = np.ascontiguousarray(vectors, dtype=np.float32)
-    exact = block.astype(np.float64)
-    squares = np.einsum("ij,ij->i", exact, exact)  # of float32 these are finite, unless a number was not
-    if len(squares) == 1 and 0 < (square := float(squares[0])) < LONGEST**2:  # the same, without arrays of one number
-        return (exact / math.sqrt(square)).astype(np.float32) if metric == "cosine" else block
-    if not (squares < LONGEST**2).all() or not squares.all():
+    units, squares = unit_rows(block)  # of float32 these are finite, unless a number was not
+    good = 0 < squares[0] < LONGEST**2 if len(squares) == 1 else ((squares > 0) & (squares < LONGEST**2)).all()
+    if not good:
         return np.concatenate([block[:0], *checked_blocks(vectors, None, metric)])
-    return (exact / np.sqrt(squares)[:, None]).astype(np.float32) if metric == "cosine" else block
+    return units if metric == "cosine" else block
 
 
 def checked_metric(metric: str) -> Metric:

@@ -62,6 +62,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "transducer": ("reference", "cpu", "cuda"),
     "tsne_attraction": ("reference", "cpu"),
     "tsne_repulsion": ("reference", "cpu"),
+    "unit_rows": ("reference", "cpu"),
 }
 
 
