@@ -96,21 +96,28 @@ def _settled(
     truly be as near as the k-th. `stored` gives the vectors of rows back."""
     wanted = min(wanted or k + SPARE, count)
     size = max(1, SETTLED // (wanted * stored.d))
-    out_scores, out_rows = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
-    for start in range(0, len(queries), size):
-        asked = queries[start : start + size]
-        scores, rows = _candidates(index, asked, wanted, metric, parameters)
-        vectors = stored.reconstruct_batch(rows.ravel()).reshape(*rows.shape, stored.d)
-        exact, scales = exact_scores(asked, vectors, METRICS.index(metric))
-        if not _falling(exact):
-            order, each = np.lexsort((rows, -exact), axis=-1), np.arange(len(asked))[:, None]
-            exact, rows = exact[each, order], rows[each, order]
-        stop = start + len(asked)
-        out_scores[start:stop], out_rows[start:stop] = exact[:, :k], rows[:, :k]
-        if wanted < count:
-            for i in (scores[:, -1] >= scores[:, k - 1] - ROUNDING * scales).nonzero()[0]:
-                one = slice(start + i, start + i + 1)
-                out_scores[one], out_rows[one] = _settled(
-                    index, stored, queries[one], k, metric, parameters, count, 4 * wanted
-                )
-    return out_scores, out_rows
+    if len(queries) > size:
+        parts = [
+            _settled(index, stored, queries[start : start + size], k, metric, parameters, count, wanted)
+            for start in range(0, len(queries), size)
+        ]
+        return np.concatenate([scores for scores, _ in parts]), np.concatenate([rows for _, rows in parts])
+    scores, rows = _candidates(index, queries, wanted, metric, parameters)
+    vectors = stored.reconstruct_batch(rows.ravel()).reshape(*rows.shape, stored.d)
+    exact, scales = exact_scores(queries, vectors, METRICS.index(metric))
+    if not _falling(exact):
+        order, each = np.lexsort((rows, -exact), axis=-1), np.arange(len(queries))[:, None]
+        exact, rows = exact[each, order], rows[each, order]
+    exact, rows = exact[:, :k], rows[:, :k]
+    if wanted < count:
+        for i in _unsure(scores, k, scales):
+            one = slice(i, i + 1)
+            exact[one], rows[one] = _settled(index, stored, queries[one], k, metric, parameters, count, 4 * wanted)
+    return exact, rows
+
+
+def _unsure(scores: np.ndarray, k: int, scales: np.ndarray) -> list[int]:
+    """The queries whose last candidate, of FAISS's scores (M, C), may truly be as near as the k-th."""
+    if len(scores) == 1:
+        return [0] if float(scores[0, -1]) >= float(scores[0, k - 1]) - ROUNDING * float(scales[0]) else []
+    return (scores[:, -1] >= scores[:, k - 1] - ROUNDING * scales).nonzero()[0].tolist()
