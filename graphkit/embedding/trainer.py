@@ -15,7 +15,6 @@ Axes: N entities, R relations, D and W numbers of an entity and a relation, E ed
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import math
 import shutil
@@ -92,9 +91,9 @@ class EdgeTrainer:
         self.epoch = self.visit = 0
         self._visits = len(visits(config.partitions, config.slots))
         self.batches = EdgeBatches(graph, config, seed, self.partition, self.relations, folder)
-        if self.store is not None:
-            self._digest  # now, while no shard is in memory: all names and edges pass through it  # noqa: B018
-            give_free_memory_back()
+        # Now, while no shard is in memory, for all names and edges pass through it.
+        self._digest = "" if self.store is None else self._digest_of_all()
+        give_free_memory_back()
         checkpoint = self.store.load(later=is_shard) if self.store else None
         if checkpoint is not None:
             self._restore(checkpoint.state, checkpoint.shards, checkpoint.folder)
@@ -189,8 +188,7 @@ class EdgeTrainer:
         tables |= {"elsewhere": self.batches.elsewhere.shard()} if self.batches.elsewhere else {}
         self.shards.save(self.epoch * self._visits + self.visit, state, tables, soon)
 
-    @functools.cached_property
-    def _digest(self) -> str:
+    def _digest_of_all(self) -> str:
         """Of the names, the edges and how they are partitioned: what a checkpoint must agree with."""
         parts = self.graph.digest(), self.partition.counts, self.partition.shards, self.seed, self.relations.classes
         begun = "" if self.start is None else self.start.digest
