@@ -55,6 +55,10 @@ class SequenceEncoder:
             raise UserError(f"{run} is a run of task {fitted.task!r}: texts are encoded by one of task {TASK!r}")
         return cls(fitted)
 
+    def unknown(self, text: str) -> list[str]:
+        """The words of a text that it does not know, each once, in their order; none of one that knows all bytes."""
+        return self.tokens.unknown(" ".join(text.split()))
+
     def save(self, folder: str | Path) -> Path:
         """Write the encoder into a folder."""
         from neuralcore.fitting.saved import save_model
@@ -63,7 +67,7 @@ class SequenceEncoder:
         return Path(folder)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """(B, D) float32 of length 1; a row of zeros for a text without a token."""
+        """(B, D) float32 of length 1; a row of zeros for a text without a known token."""
         from neuralcore.language.encode_text import encoded, known
 
         pieces, owners = [], []

@@ -158,7 +158,9 @@ class TextIndex:
             raise UserError(f"k = {k}: ask for at least 1 document")
         if not query.strip():
             raise UserError("the query is empty: type some words")
-        unknown = self.encoder.unknown(query) if by != "bm25" and isinstance(self.encoder, SIFEncoder) else []
+        encoder, unknown = self.encoder, list[str]()
+        if by != "bm25" and isinstance(encoder, SIFEncoder | SequenceEncoder):
+            unknown = encoder.unknown(query)
         found = self._ranking(query, k, by)
         if not found:
             words = "no word of the query is in a document" if by == "bm25" else "no word of the query is known"

@@ -176,15 +176,14 @@ class EncodeTextTask:
 
 
 def cut(tokens: Tokens, texts: Sequence[str], length: int) -> list[list[int]]:
-    """The first numbers of the known tokens of texts; `UNKNOWN` of a text without a token."""
+    """The first numbers of the known tokens of texts; `UNKNOWN` of a text without any."""
     return [row[:length] or [UNKNOWN] for row in known(tokens, texts)]
 
 
 def known(tokens: Tokens, texts: Sequence[str]) -> list[list[int]]:
-    """Numbers of the known tokens of texts: nothing is learned of a word that was never seen but that it is none of
-    the others. `UNKNOWN` alone stands for a text of such words, nothing for an empty one."""
-    rows = tokens.encode_all(list(texts))
-    return [[number for number in row if number != UNKNOWN] or row[:1] for row in rows]
+    """Numbers of the known tokens of texts: of a word that was never seen, nothing is known but that it is none of
+    the others."""
+    return [[number for number in row if number != UNKNOWN] for row in tokens.encode_all(list(texts))]
 
 
 @torch.no_grad()

@@ -46,6 +46,9 @@ def test_an_index_keeps_it(run: Path, tmp_path: Path) -> None:
     assert isinstance(loaded.encoder, SequenceEncoder)
     assert loaded.search("the infant and the hound", k=2) == index.search("the infant and the hound", k=2)
     assert loaded.search("the infant and the hound")[0].name == "b"
+    assert loaded.search("an infant or hound").unknown == ["an", "or"]
+    with pytest.raises(UserError, match=r"no word of the query is known \('cauliflower'\)"):
+        loaded.search("cauliflower")
 
 
 def test_another_task_is_refused(tmp_path: Path) -> None:
