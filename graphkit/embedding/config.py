@@ -63,8 +63,14 @@ class FeatureConfig:
     """tags of bags that are rarer are left out"""
     learning_rate: float | None = None
     """Adagrad's step size of the encoder; None: the config's"""
+    neighbours: Literal["sage", "gat"] | None = None
+    """features of neighbours as well, by layers of GraphSAGE or of attention along the edges within the type"""
+    hops: int = 1
+    """such layers"""
 
     def __post_init__(self) -> None:
+        if self.hops < 1 or (self.hops > 1 and self.neighbours is None):
+            raise ValueError(f"hops must be 1 or more, and above 1 only with neighbours, got {self.hops}")
         if bool(self.bags) == bool(self.dense):
             raise ValueError("features are bags or dense: name the file of one of them")
         if self.min_count < 1:

@@ -24,7 +24,8 @@ import torch
 
 from graphkit.embedding.config import EmbedConfig, FeatureConfig, RelationConfig
 from graphkit.embedding.evaluation import HEADS, TAILS, Ranking, Ranks, rank
-from graphkit.embedding.features import Encoded, Features, loaded, read_features, saved
+from graphkit.embedding.feature_files import read_features
+from graphkit.embedding.features import Encoded, Features, loaded, saved
 from graphkit.embedding.questions import KnownAnswers
 from graphkit.embedding.relation_classes import Relations, RelationTable
 from graphkit.embedding.trainer import EdgeTrainer
@@ -90,7 +91,7 @@ class GraphEmbedding:
     ):
         self.graph, self.config = graph, dataclasses.replace(config or EmbedConfig(), **settings)
         self.relations, self._classes = dict(relations or {}), Relations(graph, self.config, relations or {})
-        self.features = read_features(graph, features or {}, self.config)
+        self.features = read_features(graph, features or {}, self.config, seed)
         self.encoded: list[Encoded] = []
         self.seed, self.epoch = seed, 0
         self._trainer: EdgeTrainer | None = None

@@ -18,25 +18,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from graphkit.embedding.config import EmbedConfig, FeatureConfig
+from graphkit.embedding.config import EmbedConfig
 from graphkit.embedding.encoders import Encoder, Known, ModuleEncoder, ScaledLinear, TagTable
-from graphkit.embedding.formats import read
 from graphkit.embedding.neighbours import Neighbourhoods
 from graphkit.embedding.partition import Partition
 from graphkit.embedding.questions import Batch
 from graphkit.embedding.relation_classes import RelationTable
 from graphkit.embedding.shards import Shards
-from graphkit.embedding.vectors import GraphVectors
 from graphkit.graphs.features import Bags, Dense
 from graphkit.graphs.graph import Graph
 from graphkit.graphs.names import Names
-from graphkit.vectors_folder import kind_of
 from neuralcore.checkpoint import Shard
 from neuralcore.errors import UserError, nearest
 from neuralcore.kernels.edge_gradient import Scoring, edge_gradient
@@ -68,53 +64,6 @@ class Features:
         return f"{self.source}; {int((~self.source.known).sum()):,} of {len(self.source):,} without"
 
 
-def read_features(
-    graph: Graph, features: Mapping[str, Features | FeatureConfig], config: EmbedConfig
-) -> dict[str, Features]:
-    """What is known of a graph's entities, by type; read from files where those are named.
-
-    Raises:
-        UserError: no such type, features of another number of entities, the config cannot have any, or a file is not
-            there, not as it should be, or has nothing of these entities.
-    """
-    if features and config.comparator == "poincare":
-        raise UserError("poincare has vectors in the unit ball, which encoders leave: take another comparator")
-    found = {}
-    for kind, mine in features.items():
-        if kind not in graph.types:
-            raise UserError(f"there are features of {kind!r}, but no such type: {nearest(kind, graph.types)}")
-        found[kind] = mine if isinstance(mine, Features) else _read(mine, graph, kind)
-        count = len(found[kind].source)
-        if count != graph.types[kind]:
-            raise UserError(f"features of {count:,} {kind}, of which the graph has {graph.types[kind]:,}")
-    return found
-
-
-def _read(config: FeatureConfig, graph: Graph, kind: str) -> Features:
-    mine = graph.rows_of(kind)
-    entities = graph.entities[mine.start : mine.stop]
-    source: Bags | Dense
-    if config.bags:
-        source = Bags.read(config.bags, entities, config.min_count)
-    else:
-        vectors = _named_vectors(Path(config.dense))
-        rows = vectors.rows_in(entities, {kind: len(entities)})
-        if (rows < 0).all():
-            raise UserError(f"{config.dense} has no vector of any {kind}: are the names the same?")
-        source = Dense(np.where((rows >= 0)[:, None], vectors.matrix[rows], np.float32(0.0)))
-    return Features(source, config.row, learning_rate=config.learning_rate)
-
-
-def _named_vectors(path: Path) -> GraphVectors:
-    place = path if (path / "manifest.json").is_file() else path / "vectors"
-    if kind_of(place) == "word_vectors":
-        from graphkit.words.vectors import WordVectors
-
-        words = WordVectors.load(place)
-        return GraphVectors(words.words, np.asarray(words.matrix))
-    return read(path)
-
-
 @dataclass
 class Encoded:
     """A type whose entities are encoded.
@@ -123,7 +72,8 @@ class Encoded:
         kind: its name. entities: their numbers. source: their features, weights of bags adding up to 1; after `load`,
             of no entity. row: whether they have rows. encoder: None for a module that `load` was not given.
         own: whether the encoder is the user's module. arrays: of an encoder that is None.
-        around: where the encoder looks along edges, the features with those of neighbours.
+        around: where the encoder looks along edges, the features with those of neighbours. neighbours: how such an
+        encoder was made.
     """
 
     kind: str
@@ -135,6 +85,7 @@ class Encoded:
     learning_rate: float = 0.0
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     around: Neighbourhoods | None = None
+    neighbours: Mapping[str, Any] | None = None
 
     def of(self, rows: np.ndarray) -> Known:
         """What is known of some of the type's entities (B,), counted from its first."""
@@ -186,11 +137,11 @@ class FeatureEncoders:
             if isinstance(source, Bags):
                 source = source.means()
             rate = mine.learning_rate or config.learning_rate
-            entities, around = graph.rows_of(kind), None
+            part = Encoded(kind, graph.rows_of(kind), source, mine.row, encoder, mine.encoder is not None, rate)
             if isinstance(mine.encoder, NeighbourEncoder):
-                around = Neighbourhoods.of(source, graph, entities)
-            own = mine.encoder is not None
-            self.parts.append(Encoded(kind, entities, source, mine.row, encoder, own, rate, around=around))
+                part.around = Neighbourhoods.of(source, graph, part.entities)
+                part.neighbours = mine.encoder.description
+            self.parts.append(part)
         self.digest = self._hash()
         self._entity_at: np.ndarray | None = None
         if partition.shards > 1:
@@ -320,7 +271,7 @@ class FeatureEncoders:
 def saved(parts: Sequence[Encoded]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Encoders as arrays and plain values, which `loaded` takes; features of the entities are not among them."""
     arrays: dict[str, np.ndarray] = {}
-    details = {}
+    details: dict[str, dict[str, Any]] = {}
     for i, part in enumerate(parts):
         learned = part.arrays if part.encoder is None else part.encoder.arrays()
         arrays |= {f"features.{i}.{name}": array for name, array in learned.items()}
@@ -331,6 +282,8 @@ def saved(parts: Sequence[Encoded]) -> tuple[dict[str, np.ndarray], dict[str, An
         else:
             numbers = part.source.matrix.shape[1]
         details[part.kind] = {"numbers": numbers, "row": part.row, "module": part.own}
+        if part.neighbours is not None:
+            details[part.kind]["neighbours"] = part.neighbours
     return arrays, details
 
 
@@ -341,7 +294,7 @@ def loaded(
     modules: Mapping[str, torch.nn.Module],
     dimension: int,
 ) -> list[Encoded]:
-    """What `saved` gave; `modules` are the encoders of types that have their own."""
+    """What `saved` gave; `modules` are the encoders of types that have their own, but for a `NeighbourEncoder`."""
     for kind in modules:
         if not details.get(kind, {}).get("module"):
             raise UserError(f"no encoder of {kind!r} is a module: {nearest(kind, details)}")
@@ -355,7 +308,9 @@ def loaded(
             names = list(Names(arrays[f"tags.{i}.data"], arrays[f"tags.{i}.offsets"]))
             source = Bags(np.zeros(1), nothing, nothing, names)
         encoder: Encoder | None = None
-        module = modules.get(kind)
+        module, neighbours = modules.get(kind), mine.get("neighbours")
+        if module is None and neighbours is not None:
+            module = NeighbourEncoder(**neighbours)
         if isinstance(source, Bags) and not mine["module"]:
             encoder = TagTable(learned["weight"])
         elif not mine["module"]:
@@ -363,7 +318,10 @@ def loaded(
         if module is not None:
             encoder = ModuleEncoder(module, dimension)
             encoder.load(learned)
-        parts.append(Encoded(kind, graph.rows_of(kind), source, mine["row"], encoder, mine["module"], 0.0, learned))
+        entities = graph.rows_of(kind)
+        parts.append(
+            Encoded(kind, entities, source, mine["row"], encoder, mine["module"], 0.0, learned, None, neighbours)
+        )
     return parts
 
 

@@ -29,6 +29,9 @@ class NeighbourEncoder(nn.Module):
         features: F. dimension: D. tags: whether features are bags of tags, and not F numbers. layer: of
             torch-geometric. hops: K. most: neighbours of a node that are drawn in training; in use all are taken.
 
+    Attributes:
+        description: these, with which it is made again.
+
     A layer adds what neighbours bring to what the node had, without a ReLU between: vectors are compared by their dot
     product, in which signs count. "sage" begins as the mean of neighbours, its matrix as the identity.
     """
@@ -47,6 +50,8 @@ class NeighbourEncoder(nn.Module):
         if hops < 1 or most < 1:
             raise ValueError(f"hops and most must be 1 or more, got {hops} and {most}")
         self.hops, self.most = hops, most
+        self.description = {"features": features, "dimension": dimension, "tags": tags, "layer": layer, "hops": hops}
+        self.description["most"] = most
         if tags:
             self.begin: nn.Module = nn.EmbeddingBag(features, dimension, mode="sum")
             nn.init.normal_(self.begin.weight, 0.0, 0.1)

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from graphkit import Bags, Dense, Features, Graph, GraphEmbedding
+from graphkit.cli import main
 from graphkit.embedding import features as features_file
+from graphkit.embedding.encoders import ModuleEncoder
 from graphkit.embedding.neighbours import Neighbourhoods
 from neuralcore.message_passing import NeighbourEncoder
 
@@ -95,3 +97,35 @@ def test_a_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
             embedding = GraphEmbedding(graph, seed=0, features=features, **SETTINGS)
             kept.append(embedding.fit(folder=tmp_path / str(len(ends)), epochs=end).matrix)
     assert np.array_equal(whole[-1], parts[-1])
+
+
+def test_a_file_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """`graphkit embed` makes such an encoder, the run folder makes it again, and a cut run goes on to the same."""
+    monkeypatch.chdir(tmp_path)
+    graph, _ = rings()
+    names = graph.entities
+    lines = [f"{names[head]}\tlinks\t{names[tail]}\n" for head, _, tail in graph.train.tolist()]
+    Path("links.tsv").write_text("".join(lines), encoding="utf-8")
+    pages = [f"p{i}\t{f'group{i // 20}' if i % 2 else 'none'}\n" for i in range(60)]
+    Path("pages.tsv").write_text("".join(pages), encoding="utf-8")
+    text = (
+        'graph = "links.tsv"\n[config]\noperator = "identity"\ndimension = 8\nepochs = 4\n'
+        'batch_size = 40\nnegatives = 20\n[features.entity]\nbags = "pages.tsv"\nrow = false\n'
+    )
+    Path("alone.toml").write_text(text, encoding="utf-8")
+    Path("around.toml").write_text(f'{text}neighbours = "gat"\nhops = 2\n', encoding="utf-8")
+    for name in ("alone", "around"):
+        assert main(["embed", f"{name}.toml", "--run", name]) == 0
+    for epochs in ("2", "4"):
+        assert main(["embed", "around.toml", "--run", "cut", "--epochs", epochs]) == 0
+    alone, around, cut = (GraphEmbedding.load(name) for name in ("alone", "around", "cut"))
+    assert not np.array_equal(alone.matrix, around.matrix)
+    assert np.array_equal(cut.matrix, around.matrix)
+    encoder = around.encoded[0].encoder
+    assert isinstance(encoder, ModuleEncoder)
+    assert len(encoder.module.layers) == 2
+    assert np.isfinite(around.encode([["group1"]])).all()
+    capsys.readouterr()
+    Path("wrong.toml").write_text(f"{text}hops = 2\n", encoding="utf-8")
+    assert main(["embed", "wrong.toml", "--run", "wrong"]) == 2
+    assert "hops must be 1 or more, and above 1 only with neighbours" in capsys.readouterr().err
