@@ -72,8 +72,7 @@ class Encoded:
         kind: its name. entities: their numbers. source: their features, weights of bags adding up to 1; after `load`,
             of no entity. row: whether they have rows. encoder: None for a module that `load` was not given.
         own: whether the encoder is the user's module. arrays: of an encoder that is None.
-        around: where the encoder looks along edges, the features with those of neighbours. neighbours: how such an
-        encoder was made.
+        around: where the encoder looks along edges, the features with those of neighbours.
     """
 
     kind: str
@@ -85,7 +84,6 @@ class Encoded:
     learning_rate: float = 0.0
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     around: Neighbourhoods | None = None
-    neighbours: Mapping[str, Any] | None = None
 
     def of(self, rows: np.ndarray) -> Known:
         """What is known of some of the type's entities (B,), counted from its first."""
@@ -140,7 +138,6 @@ class FeatureEncoders:
             part = Encoded(kind, graph.rows_of(kind), source, mine.row, encoder, mine.encoder is not None, rate)
             if isinstance(mine.encoder, NeighbourEncoder):
                 part.around = Neighbourhoods.of(source, graph, part.entities)
-                part.neighbours = mine.encoder.description
             self.parts.append(part)
         self.digest = self._hash()
         self._entity_at: np.ndarray | None = None
@@ -282,8 +279,9 @@ def saved(parts: Sequence[Encoded]) -> tuple[dict[str, np.ndarray], dict[str, An
         else:
             numbers = part.source.matrix.shape[1]
         details[part.kind] = {"numbers": numbers, "row": part.row, "module": part.own}
-        if part.neighbours is not None:
-            details[part.kind]["neighbours"] = part.neighbours
+        module = getattr(part.encoder, "module", None)
+        if isinstance(module, NeighbourEncoder):
+            details[part.kind]["neighbours"] = module.description
     return arrays, details
 
 
@@ -308,9 +306,9 @@ def loaded(
             names = list(Names(arrays[f"tags.{i}.data"], arrays[f"tags.{i}.offsets"]))
             source = Bags(np.zeros(1), nothing, nothing, names)
         encoder: Encoder | None = None
-        module, neighbours = modules.get(kind), mine.get("neighbours")
-        if module is None and neighbours is not None:
-            module = NeighbourEncoder(**neighbours)
+        module = modules.get(kind)
+        if module is None and "neighbours" in mine:
+            module = NeighbourEncoder(**mine["neighbours"])
         if isinstance(source, Bags) and not mine["module"]:
             encoder = TagTable(learned["weight"])
         elif not mine["module"]:
@@ -318,10 +316,7 @@ def loaded(
         if module is not None:
             encoder = ModuleEncoder(module, dimension)
             encoder.load(learned)
-        entities = graph.rows_of(kind)
-        parts.append(
-            Encoded(kind, entities, source, mine["row"], encoder, mine["module"], 0.0, learned, None, neighbours)
-        )
+        parts.append(Encoded(kind, graph.rows_of(kind), source, mine["row"], encoder, mine["module"], 0.0, learned))
     return parts
 
 
