@@ -104,9 +104,11 @@ def new_papers(edges: np.ndarray, bags: Bags, seed: int) -> dict[str, list[float
         cpu = time.process_time() - cpu
         encoded = model.encode(words)
 
-        def score(given: np.ndarray, relation: np.ndarray, side: int, a: Any = model, e: Any = encoded) -> Any:
+        def score(
+            given: np.ndarray, relation: np.ndarray, side: int, part: slice, a: Any = model, e: Any = encoded
+        ) -> Any:
             vectors = torch.from_numpy(e[given - count] if side == TAILS else a.matrix[given])
-            return vectors @ torch.from_numpy(a.matrix if side == TAILS else e).T
+            return vectors @ torch.from_numpy((a.matrix if side == TAILS else e)[part]).T
 
         ranks = rank(score, test, test, len(bags), lambda _, side: (range(count), range(count, len(bags)))[side])
         r = Ranking.of(ranks.of(np.arange(len(test))))  # the known paper, given the new one

@@ -27,6 +27,7 @@ from graphkit.embedding.partition import Partition, Visit
 from graphkit.embedding.questions import Batch, Grouped, KnownAnswers, pooled
 from graphkit.embedding.relation_classes import Relations
 from graphkit.graphs.graph import Graph
+from neuralcore.mapped import give_free_memory_back
 
 
 class EdgeBatches:
@@ -115,13 +116,17 @@ class EdgeBatches:
                 blocks.append((rows[mine], weights[mine]))
                 if self.elsewhere is not None:
                     self.elsewhere.look(number, blocks[-1][0], visit, vectors, generator, first=part == 0)
+            del rows, weights, mine
+            if self.elsewhere is not None:
+                give_free_memory_back()  # 17 MB by the end of a visit otherwise
             steps = [(n, start) for n, (mine, _) in enumerate(blocks) for start in range(0, len(mine), size)]
             # Where there are several classes, their steps are mixed.
             for step in generator.permutation(len(steps)) if len(blocks) > 1 else range(len(steps)):
                 number, start = steps[step]
                 edges, weight = blocks[number]
                 some = slice(start, start + size)
-                for batch in self._asked(number, edges[some], weight[some], edges, visit.shards, generator):
+                asked = edges[some].astype(np.int64)
+                for batch in self._asked(number, asked, weight[some], edges, visit.shards, generator):
                     yield len(batch.given) / 2, self.relations.classes[number].operator, batch
             self.buckets.forget()
         if self.elsewhere is not None and rounds:
@@ -143,6 +148,7 @@ class EdgeBatches:
     def _group(self) -> Iterator[tuple[str, Grouped]]:
         """The questions of each operator and type that is asked for."""
         edges, weights = self._load([(self.buckets.slice(0, 0), 0, 0)], 0, 1)
+        edges = edges.astype(np.int64)
         relations, kinds = self.relations, range(len(self.partition.counts))
         for operator in relations.operators:
             for kind in kinds:
@@ -162,13 +168,16 @@ class EdgeBatches:
                     yield operator, grouped
 
     def _load(self, sections: list[tuple[range, int, int]], part: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
-        """One of `parts` equal parts of every section: edges (E, 3) as rows of the slots' table, weights (E,)."""
+        """One of `parts` equal parts of every section: edges (E, 3) as rows of the slots' table, weights (E,).
+
+        Edges are int32, as they are in their file: int64 would make a block of them 3 MB larger.
+        """
         buckets, capacity = self.buckets, self.partition.capacity
         edges, weights = [], []
         for section, head_slot, tail_slot in sections:
             start, length = section.start, len(section)
             stretch = slice(start + length * part // parts, start + length * (part + 1) // parts)
-            shift = np.array([head_slot * capacity, 0, tail_slot * capacity])
+            shift = np.array([head_slot * capacity, 0, tail_slot * capacity], np.int32)
             edges.append(buckets.edges[stretch] + shift)
             if buckets.weights is None:
                 weights.append(np.ones(len(edges[-1]), np.float32))

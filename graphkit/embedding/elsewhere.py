@@ -117,7 +117,7 @@ class Elsewhere:
             for slot, shard in enumerate(visit.shards):
                 asked = rows[of_slot == slot]
                 found, counts = np.unique(asked, return_counts=True)
-                self._answers[2 * number + side, slot] = found, counts / max(len(asked), 1)
+                self._answers[2 * number + side, slot] = found.astype(np.int64), counts / max(len(asked), 1)
                 if not first:
                     continue
                 kind = self.classes[number].tail if side == 0 else self.classes[number].head

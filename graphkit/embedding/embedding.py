@@ -179,14 +179,14 @@ class GraphEmbedding:
         self.encoded = [] if trainer.encoders is None else trainer.encoders.parts
         self.epoch = trainer.epoch
 
-    def score(self, given: np.ndarray, relation: np.ndarray, side: int) -> torch.Tensor:
+    def score(self, given: np.ndarray, relation: np.ndarray, side: int, part: slice = slice(None)) -> torch.Tensor:
         """Scores of every entity that could be the missing one: (B,), (B,) and the side asked for -> (B, K).
 
         What is given may be vectors (B, D) as well, such as `encode` makes of entities the graph has not.
-        All questions ask for entities of one type, whose K entities are scored; see `answers`.
+        All questions ask for entities of one type, whose K entities are scored, or a part of them; see `answers`.
         """
         rows = self.answers(int(relation[0]), side)
-        candidates = torch.from_numpy(self.matrix[rows.start : rows.stop])
+        candidates = torch.from_numpy(self.matrix[rows.start : rows.stop][part])
         with torch.no_grad():
             return COMPARATORS[self.config.comparator].forward(self.queries(given, relation, side), candidates)
 

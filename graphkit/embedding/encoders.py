@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from scipy import sparse
 
 from graphkit.embedding.neighbours import Neighbourhoods, arguments
 from graphkit.graphs.features import Bags, Dense
@@ -25,6 +24,9 @@ from neuralcore.errors import UserError
 from neuralcore.kernels.edge_step import EPSILON
 from neuralcore.kernels.edge_step.cpu import adagrad
 from neuralcore.kernels.row_adagrad import row_adagrad
+from neuralcore.lazy import lazy_import
+
+scipy_sparse = lazy_import("scipy.sparse")
 
 Known = Bags | Dense | Neighbourhoods  # what is known of B entities
 
@@ -80,7 +82,7 @@ class TagTable:
     def _matrix(self, features: Known) -> Any:
         assert isinstance(features, Bags)
         shape = len(features), len(self.weight)
-        return sparse.csr_array((features.weights, features.indices, features.offsets), shape=shape)
+        return scipy_sparse.csr_array((features.weights, features.indices, features.offsets), shape=shape)
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {"weight": self.weight}

@@ -18,13 +18,14 @@ import torch
 
 from graphkit.embedding.questions import KnownAnswers
 from neuralcore.errors import UserError
+from neuralcore.kernels.rank_counts import rank_counts
 from neuralcore.shape import match_shape
 
 TAILS, HEADS = 0, 1  # which side of the edges is asked for
-Scorer = Callable[[np.ndarray, np.ndarray, int], torch.Tensor]
+Scorer = Callable[[np.ndarray, np.ndarray, int, slice], torch.Tensor]
 
-CHUNK_BYTES = 64 * 2**20  # of scores at once: a chunk of B queries is a (B, N) matrix
-LEAST = 32  # queries at once, however many entities: for each chunk all vectors are read
+SCORES = 1 << 21  # at once: 8 MB, which a cache holds, are written and read faster than they come from memory
+LEAST = 128  # questions at once, however many entities: for each chunk all vectors are read
 
 
 class Ranks(NamedTuple):
@@ -110,7 +111,8 @@ def rank(
     """The ranks of the true entities.
 
     Args:
-        score: (given (B,), relation (B,), side) -> (B, K) scores of every entity that could be the missing one.
+        score: (given (B,), relation (B,), side, part) -> (B, part of K) scores of the entities that could be the
+            missing one. Asked the same twice, it says the same to the last bit.
         edges: (E, 3) head, relation, tail: what is asked.
         known: (M, 3) every edge of the graph, which the filtered ranking leaves out; `edges` may be among them. None
             for the raw one.
@@ -138,36 +140,70 @@ def rank(
             if asked is not None:
                 of_relation &= asked[:relations, side]
             mine = np.flatnonzero(of_relation[edges[:, 1]])
-            chunk = max(LEAST, CHUNK_BYTES // (4 * max(len(could), 1)))
+            # By their true entities, so that those of a chunk are in few blocks of entities.
+            mine = mine[np.argsort(edges[mine, missing], kind="stable")]
+            chunk = max(LEAST, SCORES // max(len(could), 1))
             for start in range(0, len(mine), chunk):
                 at = mine[start : start + chunk]
                 part = edges[at]
-                scores = score(part[:, given], part[:, 1], side).float().cpu().numpy()
-                match_shape(scores, len(part), len(could), name="scores")
                 others = None
                 if found is not None:
                     others = found.of(part[:, given], part[:, 1] + side * relations)
                     others = others[0], others[1] - could.start
                 where = at + side * len(edges)
-                ranks[where] = _ranked(scores, part[:, missing] - could.start, others)
+
+                def scores(block: slice, part: np.ndarray = part, side: int = side, given: int = given) -> np.ndarray:
+                    found = score(part[:, given], part[:, 1], side, block).float().cpu().numpy()
+                    match_shape(found, len(part), block.stop - block.start, name="scores")
+                    return np.ascontiguousarray(found)
+
+                ranks[where] = _ranked(scores, len(could), part[:, missing] - could.start, others)
                 among[where] = len(could)
                 if others is not None:  # the true one is known, and ranked
                     among[where] -= np.bincount(others[0], minlength=len(part)) - 1
     return Ranks(ranks, among)
 
 
-def _ranked(scores: np.ndarray, column: np.ndarray, others: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
-    """(B,) the ranks of the true columns (B,) of scores (B, K); `others` (which row, column) are left out."""
-    true = scores[np.arange(len(scores)), column]
+def _ranked(
+    scores: Callable[[slice], np.ndarray],
+    count: int,
+    column: np.ndarray,
+    others: tuple[np.ndarray, np.ndarray] | None,
+) -> np.ndarray:
+    """(B,) the ranks of the true columns (B,) of B x `count` scores; `others` (which row, column) are left out.
+
+    A block of columns at a time. The true scores come from the same products as those they are compared with, for
+    equal vectors must have equal scores: a block with true ones is computed twice, but for the last of them.
+    """
+    width = max(SCORES // max(len(column), 1), 1)
+    true = np.empty(len(column), np.float32)
+    latest: tuple[int, np.ndarray] = -1, true
+
+    def block(number: int) -> np.ndarray:
+        nonlocal latest
+        if latest[0] != number:
+            latest = number, scores(slice(number * width, min((number + 1) * width, count)))
+        return latest[1]
+
+    numbers = sorted(set((column // width).tolist()))
+    for number in numbers:
+        mine = np.flatnonzero(column // width == number)
+        true[mine] = block(number)[mine, column[mine] - number * width]
     if not np.isfinite(true).all():
         raise UserError("a score is not finite: the vectors diverged; lower the learning rate")
-    better = (scores > true[:, None]).sum(1)
-    equal = scores.shape[1] - better - (scores < true[:, None]).sum(1)
-    if others is None:
-        equal = equal - 1  # the true one is its own equal
-    else:  # the counts, not the scores, are corrected: that costs no second pass
-        rows, columns = others
-        above, below = scores[rows, columns] > true[rows], scores[rows, columns] < true[rows]
-        better = better - np.bincount(rows[above], minlength=len(scores))
-        equal = equal - np.bincount(rows[~above & ~below], minlength=len(scores))
-    return 1.0 + better + equal / 2.0
+    rows: np.ndarray = np.zeros(0, np.int64)
+    columns = rows
+    if others is not None:
+        by_column = np.argsort(others[1], kind="stable")
+        rows, columns = (array[by_column] for array in others)
+    better, worse = np.zeros(len(column), np.int64), np.zeros(len(column), np.int64)
+    for number in sorted(range(-(-count // width)), key=lambda n: n != latest[0]):  # the one at hand first
+        above, below = rank_counts(block(number), true)
+        # The counts, not the scores, are corrected: that costs no second pass.
+        some = slice(*np.searchsorted(columns, [number * width, (number + 1) * width]))
+        theirs, mine = block(number)[rows[some], columns[some] - number * width], true[rows[some]]
+        better += above - np.bincount(rows[some][theirs > mine], minlength=len(column))
+        worse += below - np.bincount(rows[some][theirs < mine], minlength=len(column))
+    # The true one is its own equal, and among the others where there are any.
+    left = count - (1 if others is None else np.bincount(rows, minlength=len(column)))
+    return 1.0 + better + (left - better - worse) / 2.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphkit.embedding.evaluation import CHUNK_BYTES, HEADS, TAILS
+from graphkit.embedding.evaluation import HEADS, SCORES, TAILS
 from graphkit.search import kinds
 from graphkit.search.nearest_rows import nearest_rows
 from graphkit.search.rows import Metric, checked_blocks, checked_queries
@@ -76,7 +76,7 @@ class Candidates:
     def _compared(self, side: int, given: np.ndarray, relation: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The same by comparing with every candidate, as the model does."""
         could = self.embedding.answers(int(relation[0]), side)
-        chunk = max(1, CHUNK_BYTES // (4 * max(len(could), 1)))
+        chunk = max(1, SCORES // max(len(could), 1))
         parts = []
         for start in range(0, len(given), chunk):
             some = slice(start, start + chunk)

@@ -46,6 +46,7 @@ OPS: dict[str, tuple[str, ...]] = {
     "predecessors": ("reference", "cpu"),
     "q_learning": ("reference", "cpu", "cuda"),
     "random_walks": ("reference", "cpu"),
+    "rank_counts": ("reference", "cpu"),
     "repeated_rows": ("reference", "cpu"),
     "returns": ("reference", "cpu", "cuda"),
     "rmsprop": ("reference", "cpu"),

@@ -48,9 +48,9 @@ def test_ranks_by_hand_with_ties_and_filter() -> None:
     edges = np.array([[0, 0, 2], [1, 0, 3]])
     known = np.array([[0, 0, 2], [0, 0, 1], [1, 0, 3], [1, 0, 0]])
 
-    def score(given: np.ndarray, relation: np.ndarray, side: int) -> torch.Tensor:
+    def score(given: np.ndarray, relation: np.ndarray, side: int, part: slice) -> torch.Tensor:
         # The tails of entities 0 and 1; the heads are scored so that the true one is alone at the top.
-        return scores[given] if side == TAILS else torch.eye(4)[[0, 1]]
+        return (scores[given] if side == TAILS else torch.eye(4)[given - 2])[:, part]
 
     raw = rank(score, edges, None, 4).rank
     # 0.5 against 0.9, 0.5, 0.1: one better, one equal -> 2.5. All equal: 1 + 3/2.
@@ -70,6 +70,24 @@ def test_ranks_by_hand_with_ties_and_filter() -> None:
         ("b", 1, 1.0, 2.0, 1.5),
     ]
     assert rows[0].heads.auc == 0.0
+
+
+def test_ranks_a_block_of_entities_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    table = torch.from_numpy(generator.integers(0, 4, (2, 23, 23)).astype(np.float32))  # many ties
+    edges = np.stack([generator.integers(23, size=40), np.zeros(40, np.int64), generator.integers(23, size=40)], 1)
+    known = np.insert(generator.integers(23, size=(200, 2)), 1, 0, axis=1)
+
+    def score(given: np.ndarray, relation: np.ndarray, side: int, part: slice) -> torch.Tensor:
+        return table[side][given][:, part]
+
+    whole = [rank(score, edges, others, 23) for others in (None, known)]
+    monkeypatch.setattr("graphkit.embedding.evaluation.SCORES", 30)
+    monkeypatch.setattr("graphkit.embedding.evaluation.LEAST", 6)  # by blocks of five entities
+    for at_once, others in zip(whole, (None, known)):
+        found = rank(score, edges, others, 23)
+        assert found.rank.tolist() == at_once.rank.tolist()
+        assert found.among.tolist() == at_once.among.tolist()
 
 
 @pytest.mark.parametrize("operator", ["translation", "complex_diagonal"])
@@ -202,8 +220,8 @@ def test_checkpoints_of_other_edges_are_refused(tmp_path: Path) -> None:
 
 
 def test_scores_that_are_no_numbers_earn_nothing() -> None:
-    def score(given: np.ndarray, relation: np.ndarray, side: int) -> torch.Tensor:
-        return torch.tensor([[0.5, float("nan"), float("nan"), 0.1]])
+    def score(given: np.ndarray, relation: np.ndarray, side: int, part: slice) -> torch.Tensor:
+        return torch.tensor([[0.5, float("nan"), float("nan"), 0.1]])[:, part]
 
     edges = np.array([[3, 0, 0]])
     with pytest.raises(UserError, match="not finite"):
