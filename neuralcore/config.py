@@ -149,9 +149,32 @@ def _checked(value: Any, hint: Any, key: str, source: Path | None) -> Any:
 
     ok, converted = fits(value, hint)
     if not ok:
-        wanted = getattr(hint, "__name__", None) if not typing.get_args(hint) else str(hint)
-        raise UserError(f"{_place(source, key)}{key} = {value!r} is not a {wanted}".replace("typing.", ""))
+        raise UserError(f"{_place(source, key)}{key} = {value!r}: expected {_in_words(hint)}")
     return float(converted) if hint is float else converted
+
+
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): repr(NONE)}
+MANY = {int: "whole numbers", float: "numbers", bool: "true or false", str: "texts"}
+
+
+def _in_words(hint: Any) -> str:
+    """What a field takes, as one says it.
+
+    >>> _in_words(typing.Literal["a", 3] | None), _in_words(tuple[float, float]), _in_words(tuple[str, ...])
+    ("'a' or 3 or 'None'", 'a list of 2 numbers', 'a list of texts')
+    """
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _in_words(parts[0])
+    if origin in (typing.Literal, typing.Union, types.UnionType):
+        choices = [repr(part) if origin is typing.Literal else _in_words(part) for part in parts]
+        return " or ".join([", ".join(choices[:-1]), choices[-1]]) if len(choices) > 1 else choices[0]
+    if origin is tuple:
+        many = MANY.get(parts[0]) or f"items, each {_in_words(parts[0])}"
+        return f"a list of {many}" if parts[-1] is Ellipsis else f"a list of {len(parts)} {many}"
+    if dict in (origin, hint):
+        return "a table of settings"
+    return WORDS.get(hint) or f"a {getattr(hint, '__name__', hint)}"
 
 
 def parse(

@@ -71,9 +71,9 @@ def test_toml_overrides_defaults_and_flags_override_toml(tmp_path: Path) -> None
     [
         ("step = 3\n", r"c\.toml:1: unknown key 'step': did you mean 'steps'\?"),
         ("steps = 3\n\n[inner]\nlearningrate = 1\n", r"c\.toml:4: unknown key 'learningrate': .*'learning_rate'"),
-        ('steps = "3"\n', r"c\.toml:1: steps = '3' is not a int"),
-        ("steps = true\n", r"c\.toml:1: steps = True is not a int"),
-        ('[inner]\nkind = "c"\n', r"c\.toml:2: kind = 'c' is not a Literal\['a', 'b'\]"),
+        ('steps = "3"\n', r"c\.toml:1: steps = '3': expected a whole number"),
+        ("steps = true\n", r"c\.toml:1: steps = True: expected a whole number"),
+        ('[inner]\nkind = "c"\n', r"c\.toml:2: kind = 'c': expected 'a' or 'b'"),
         ("[inner]\nhidden = [1, 2.5]\n", r"c\.toml:2: hidden"),
         ("[inner]\nlearning_rate = -1.0\n", r"c\.toml: learning_rate must be above 0, got -1\.0"),
         ("steps = \n", r"c\.toml: .*line 1"),
@@ -131,7 +131,7 @@ def test_none_is_a_word_where_a_field_may_be_none() -> None:
     config = from_mapping(Limits, tomllib.loads(text))
     assert config == Limits(None, "None", "none") == parse(Limits, ["--most", "None", "--name", "None"], prog="p")
     assert to_toml(to_mapping(config)) == text
-    with pytest.raises(UserError, match=r"most = 'none' is not a float \| None"):
+    with pytest.raises(UserError, match=r"most = 'none': expected a number or 'None'"):
         from_mapping(Limits, {"most": "none"})
 
 
@@ -144,7 +144,7 @@ def test_a_pair_is_two() -> None:
         """two of them"""
 
     assert from_mapping(Pair, {"both": [1, 2.0]}) == Pair((1, 2.0))
-    with pytest.raises(UserError, match=r"both = \[1.0\] is not a tuple\[float, float\]"):
+    with pytest.raises(UserError, match=r"both = \[1.0\]: expected a list of 2 numbers"):
         from_mapping(Pair, {"both": [1.0]})
 
 

@@ -197,7 +197,7 @@ def test_a_run_leaves_figures_pictures_and_a_model(here: Path, task: str) -> Non
     [
         ("vae", "latent = 0", "latent must be above 0"),
         ("vae", "valid = 1.0", "valid must be from 0 to below 1"),
-        ("vae", 'decoder = "poisson"', "decoder = 'poisson' is not a"),
+        ("vae", 'decoder = "poisson"', "decoder = 'poisson': expected 'bernoulli' or 'gaussian'"),
         ("gan", "smoothing = 1.0", "smoothing must be from 0 to below 1"),
         ("gan", "widht = 8", "did you mean 'width'"),
     ],
