@@ -10,6 +10,7 @@ an equal, not as a worse one: vectors that diverged earn nothing by it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -132,7 +133,7 @@ def rank(
         found = KnownAnswers(np.concatenate([known, edges]), relations, entities)
     ranks, among = np.full(2 * len(edges), np.nan), np.zeros(2 * len(edges), np.int64)
     for side in (TAILS, HEADS):
-        given, missing = (0, 2) if side == TAILS else (2, 0)
+        missing = 2 if side == TAILS else 0
         ranges = [range(entities) if answers is None else answers(r, side) for r in range(relations)]
         # Questions of one type of answers together.
         for could in dict.fromkeys(ranges):
@@ -143,16 +144,15 @@ def rank(
             # By their true entities, so that those of a chunk are in few blocks of entities.
             mine = mine[np.argsort(edges[mine, missing], kind="stable")]
             chunk = max(LEAST, SCORES // max(len(could), 1))
-            for start in range(0, len(mine), chunk):
-                at = mine[start : start + chunk]
-                part = edges[at]
-                others = None
+
+            def ranked(at: np.ndarray, side: int = side, could: range = could) -> None:
+                part, others, where = edges[at], None, at + side * len(edges)
+                given, missing = (0, 2) if side == TAILS else (2, 0)
                 if found is not None:
                     others = found.of(part[:, given], part[:, 1] + side * relations)
                     others = others[0], others[1] - could.start
-                where = at + side * len(edges)
 
-                def scores(block: slice, part: np.ndarray = part, side: int = side, given: int = given) -> np.ndarray:
+                def scores(block: slice) -> np.ndarray:
                     found = score(part[:, given], part[:, 1], side, block).float().cpu().numpy()
                     match_shape(found, len(part), block.stop - block.start, name="scores")
                     return np.ascontiguousarray(found)
@@ -161,7 +161,25 @@ def rank(
                 among[where] = len(could)
                 if others is not None:  # the true one is known, and ranked
                     among[where] -= np.bincount(others[0], minlength=len(part)) - 1
+
+            _each_on_one_thread(ranked, [mine[start : start + chunk] for start in range(0, len(mine), chunk)])
     return Ranks(ranks, among)
+
+
+def _each_on_one_thread(function: Callable[[np.ndarray], None], parts: list[np.ndarray]) -> None:
+    """Call it for all parts, on as many threads as torch has been given, and each of its products on one of them.
+
+    Threads that share a small product wait for one another at a barrier, spinning: beside another process that has
+    their core, for most of the time.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as executor:
+            for _ in executor.map(function, parts):  # which raises what was raised there
+                pass
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _ranked(
