@@ -46,6 +46,7 @@ SHOWN = (
     "iou",
     "map_50",
     "map",
+    "mask_map_50",
     "loss",
     "bits_per_dimension",
     "calibration_error",

@@ -115,6 +115,8 @@ class EmbedConfig:
     """leave known answers to a question out of its negatives"""
     learning_rate: float = 0.1
     """Adagrad's step size (PyTorch-BigGraph and Lacroix et al.: 0.1)"""
+    decay: float = 0.0
+    """share of the epochs, the last ones, in which the step size falls to 0, by a straight line"""
     n3: float = 0.0
     """weight of the N3 regulariser, the cubed absolute values of a question's three vectors (Lacroix et al.: 0.1)"""
     l2: float = 0.0
@@ -147,6 +149,8 @@ class EmbedConfig:
         for name in ("learning_rate", "init_scale"):
             if not getattr(self, name) > 0.0:  # NaN as well
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if not 0.0 <= self.decay <= 1.0:
+            raise ValueError(f"decay must be from 0 to 1, a share of the epochs, got {self.decay}")
         for name in ("n3", "l2", "relation_prediction"):
             if not getattr(self, name) >= 0.0:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")

@@ -177,9 +177,10 @@ class FeatureEncoders:
         relations: RelationTable,
         batch: Batch,
         scoring: Scoring,
+        times: float,
         map_parts: Callable[..., Iterable[Any]],
     ) -> float:
-        """One step of rows, relations and encoders; returns the summed loss before it."""
+        """One step of rows, relations and encoders, of `times` their sizes; returns the summed loss before it."""
         table, state = shards.table.weight, shards.table.state
         assert state is not None
         given, candidates = batch.given, batch.candidates
@@ -214,13 +215,13 @@ class FeatureEncoders:
         gradient.index_add_(0, torch.from_numpy(found.rows), torch.from_numpy(found.entities))
         each = gradient.numpy()
         learned = np.flatnonzero(~self.without_row(entities))
-        row_adagrad(table, state, rows[learned], each[learned], self.learning_rate, epsilon=EPSILON)
+        row_adagrad(table, state, rows[learned], each[learned], times * self.learning_rate, epsilon=EPSILON)
         asked, of_relations = torch.from_numpy(found.relation_rows), torch.from_numpy(found.relations)
         weight, sums = torch.from_numpy(relations.weight), torch.from_numpy(relations.state)
-        adagrad(weight, sums, of_relations, self.learning_rate, asked)
+        adagrad(weight, sums, of_relations, times * self.learning_rate, asked)
         for part, places in mine:
             assert part.encoder is not None
-            part.encoder.backward(each[places], part.learning_rate)
+            part.encoder.backward(each[places], times * part.learning_rate)
         return found.loss
 
     def _entities(self, shards: Shards, rows: np.ndarray) -> np.ndarray:

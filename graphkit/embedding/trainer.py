@@ -117,8 +117,14 @@ class EdgeTrainer:
             device: a GPU that trains; None: the CPU. Without features, whose encoders are the CPU's.
 
         Raises:
-            UserError: the loss is no longer a number, or the device has not enough memory.
+            UserError: the loss is no longer a number, the device has not enough memory, or epochs are asked for that
+                are after the config's, to whose end the step size falls.
         """
+        if self.config.decay and epochs > self.config.epochs:
+            raise UserError(
+                f"{epochs} epochs are more than the config's {self.config.epochs}, at whose end the step size has "
+                "fallen to 0: make another embedding with more epochs, or drop decay"
+            )
         if device is not None:
             assert self.encoders is None
             self.working = DeviceTables(self.shards, self.tables, device)
@@ -138,7 +144,7 @@ class EdgeTrainer:
 
     def _pass(self, map_parts: Callable[..., Iterable[Any]], telemetry: Telemetry | None) -> float:
         """The visits of an epoch that are left; the mean loss of a question in them."""
-        count = len(self.graph.train)
+        count = max(len(self.graph.train), 1)
         plan = visits(self.config.partitions, self.config.slots, start=self.epoch)
         self.batches.plan(plan)
         before = sum(self.batches.count(visit) for visit in plan[: self.visit])
@@ -148,7 +154,7 @@ class EdgeTrainer:
             self.working.put(self.shards.bring(visit.shards))
             generator = np.random.default_rng([self.seed, 3, self.epoch, self.visit])
             for step, (edges, operator, batch) in enumerate(self.batches.of(visit, self.vectors_of, generator)):
-                loss += self._step(operator, batch, map_parts)
+                loss += self._step(operator, batch, self._times(self.epoch + (before + done) / count), map_parts)
                 done += edges
                 if not math.isfinite(loss):
                     raise UserError(f"the loss became {loss} in epoch {self.epoch + 1}: lower the learning rate")
@@ -172,11 +178,16 @@ class EdgeTrainer:
             return self.encoders.vectors(self.shards, rows)
         return self.working.rows(rows)
 
-    def _step(self, operator: str, batch: Batch, map_parts: Callable[..., Iterable[Any]]) -> float:
+    def _times(self, epochs: float) -> float:
+        """By how much step sizes are multiplied when so many epochs have been made."""
+        left = 1.0 - epochs / self.config.epochs
+        return min(1.0, left / self.config.decay) if self.config.decay else 1.0
+
+    def _step(self, operator: str, batch: Batch, times: float, map_parts: Callable[..., Iterable[Any]]) -> float:
         scoring = self.scorings[operator]
         if self.encoders is not None:
-            return self.encoders.step(self.shards, self.tables[operator], batch, scoring, map_parts)
-        return self.working.step(batch, scoring, self.config.learning_rate, map_parts)
+            return self.encoders.step(self.shards, self.tables[operator], batch, scoring, times, map_parts)
+        return self.working.step(batch, scoring, times * self.config.learning_rate, map_parts)
 
     def _save(self, soon: tuple[int, ...]) -> None:
         self.working.fetch()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from graphkit.cli import main
 from graphkit.embedding.config import MODELS, EmbedConfig
 from graphkit.embedding.embedding import GraphEmbedding
 from graphkit.embedding.evaluation import HEADS, TAILS, Ranking, Ranks, by_relation, rank
+from graphkit.embedding.tables import HostTables
 from graphkit.embedding.trainer import EdgeTrainer
 from graphkit.graphs.graph import Graph
 from neuralcore.config import from_mapping, to_mapping
@@ -259,9 +261,34 @@ CHANGES = {
     "l2": 0.1,
     "relation_prediction": 0.5,
     "precision": "bfloat16",
+    "decay": 0.5,
     "partitions": 3,
     "slots": 3,
 }
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_the_step_size_falls_to_nothing_at_the_end(partitions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+    step = HostTables.step
+
+    def noted(self: HostTables, batch: Any, scoring: Any, rate: float, map_parts: Any) -> float:
+        rates.append(rate)
+        return step(self, batch, scoring, rate, map_parts)
+
+    monkeypatch.setattr(HostTables, "step", noted)
+    whole = GraphEmbedding(families(), SMALL, epochs=4, decay=0.5, partitions=partitions).fit()
+    half = np.array(rates[len(rates) // 2 :])  # epochs in partitions may differ by a step
+    assert rates[: len(rates) // 2 - 2] == [0.3] * (len(rates) // 2 - 2)
+    assert (np.diff(half) <= 0).all()  # straight down, ending a step above 0
+    assert half[0] > 0.29
+    assert half[len(half) // 2] == pytest.approx(0.15, abs=0.01)
+    assert 0 < half[-1] < 0.02
+    if partitions == 1:  # who stops between epochs and goes on falls alike
+        parts = GraphEmbedding(families(), SMALL, epochs=4, decay=0.5).fit(3).fit()
+        assert vectors(parts) == vectors(whole)
+        with pytest.raises(UserError, match=r"5 epochs are more than the config's 4, .* drop decay"):
+            whole.fit(5)
 
 
 @pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(EmbedConfig)])
@@ -287,6 +314,7 @@ def test_every_field_changes_something(name: str) -> None:
         ({"given_negatives": True, "partitions": 2}, "given_negatives would depend on partitions, which must be 1"),
         ({"filtered": True, "partitions": 2}, "filtered needs all entities in memory: partitions must be 1, got 2"),
         ({"n3": -0.1}, r"n3 must be 0 or more, got -0\.1"),
+        ({"decay": 1.5}, r"decay must be from 0 to 1, a share of the epochs, got 1\.5"),
         ({"relation_prediction": 1.0, "comparator": "l2"}, "relation_prediction needs the comparator dot, not l2"),
         ({"precision": "bfloat16", "comparator": "cos"}, "bfloat16 is for the comparators dot, l2 and"),
         ({"init_scale": float("nan")}, "init_scale must be above 0, got nan"),
@@ -390,7 +418,20 @@ def test_the_commands(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.faults
 def test_kill_9_and_the_same_command_gives_the_same_bytes(here: Path, finish_despite_kills: Callable) -> None:
     write_families(here / "g")
-    command = [sys.executable, "-m", "graphkit.cli", "embed", "g", "--epochs", "200", "--threads", "1", "--run"]
+    command = [
+        sys.executable,
+        "-m",
+        "graphkit.cli",
+        "embed",
+        "g",
+        "--epochs",
+        "200",
+        "--decay",
+        "0.5",
+        "--threads",
+        "1",
+        "--run",
+    ]
     subprocess.run([*command, "whole"], check=True, capture_output=True)
     assert finish_despite_kills([*command, "killed"], Path("killed")) >= 1
     names = [sorted(p.name for p in Path(run, "vectors").glob("arrays_*")) for run in ("whole", "killed")]

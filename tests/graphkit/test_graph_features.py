@@ -160,7 +160,7 @@ def test_training_against_autograd(dense: bool, row: bool, relation: int) -> Non
     of_relations = torch.optim.Adagrad([relations], lr=0.3, eps=1e-10)
     sums, tag_sums = torch.zeros(len(rows)), torch.full((len(weight),), 0.5)
     for batch in batches(relation):
-        loss = trainer.encoders.step(trainer.shards, table, batch, trainer.scorings["diagonal"], map)
+        loss = trainer.encoders.step(trainer.shards, table, batch, trainer.scorings["diagonal"], 1.0, map)
         if dense:
             made = scaled @ weight + bias
         else:
@@ -292,7 +292,7 @@ def test_each_row_of_a_shard_has_its_entity_s_features(tmp_path: Path, monkeypat
             "graphkit.embedding.features.edge_gradient", lambda x, *_, **__: seen.update(x=x) or 1 / 0
         )
         with pytest.raises(ZeroDivisionError):
-            trainer._step(operator, batch, map)
+            trainer._step(operator, batch, 1.0, map)
         rows = sorted({*batch.given.tolist(), *batch.candidates.tolist()})
         np.testing.assert_allclose(seen["x"], expected[[entity[row] for row in rows]], rtol=1e-5, atol=1e-6)
 
