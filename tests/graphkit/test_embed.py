@@ -448,7 +448,7 @@ def test_wn18rr(seed: int) -> None:
     path = find_config("configs/graph/wn18rr.toml")
     config = from_mapping(EmbedConfig, read_toml(path)["config"], path)
     embedding = GraphEmbedding(Graph.read(samples.path("wn18rr")), config, seed=seed).fit()
-    assert embedding.evaluate().mrr > 0.435  # 0.454 on seed 0
+    assert embedding.evaluate().mrr > 0.445  # 0.462 on seed 0
 
 
 def test_what_is_loaded_stays_in_the_file(tmp_path: Path) -> None:
