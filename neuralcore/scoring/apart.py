@@ -64,9 +64,11 @@ def _softmax_backward(
     times: torch.Tensor,
     margin: float = 0.0,
 ) -> tuple[Scores, Scores, Scores, Scores]:
-    negatives = still.logsumexp(1)
+    largest = still.amax(1).clamp_min(torch.finfo(still.dtype).min)  # one exponential for the sum and its gradient
+    of_still = still.sub_(largest[:, None]).exp_()
+    negatives = largest + of_still.sum(1).log()
     total = torch.logaddexp(own, negatives)
-    of_still = still.sub_(total[:, None]).exp_().mul_(weight[:, None])
+    of_still.mul_((weight * (largest - total).exp())[:, None])
     of_moving = moving.sub_(total[:, None]).sigmoid_().mul_(weight[:, None]).mul_(times)
     of_moving.scatter_(1, column[:, None], 0.0)
     return weight * (total - own), of_still, -weight * torch.sigmoid(negatives - own), of_moving
