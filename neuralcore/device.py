@@ -75,6 +75,23 @@ def set_threads(count: int | None) -> int:
 
 
 @contextlib.contextmanager
+def one_thread_each() -> Iterator[int]:
+    """The context in which each of torch's products is made on one thread; gives how many threads there were.
+
+    So many may then call torch at once: the bytes are the same for any number of them, and none waits for another at
+    a barrier, spinning, which beside a process that has the other's core is most of the time of a small product.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
 def flushed_denormals() -> Iterator[None]:
     """The context in which this thread's CPU takes numbers below 1e-38 for 0.
 

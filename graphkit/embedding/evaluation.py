@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from graphkit.embedding.questions import KnownAnswers
+from neuralcore.device import one_thread_each
 from neuralcore.errors import UserError
 from neuralcore.kernels.rank_counts import rank_counts
 from neuralcore.shape import match_shape
@@ -113,7 +114,7 @@ def rank(
 
     Args:
         score: (given (B,), relation (B,), side, part) -> (B, part of K) scores of the entities that could be the
-            missing one. Asked the same twice, it says the same to the last bit.
+            missing one. Asked the same twice, it says the same to the last bit. As many threads as torch has call it.
         edges: (E, 3) head, relation, tail: what is asked.
         known: (M, 3) every edge of the graph, which the filtered ranking leaves out; `edges` may be among them. None
             for the raw one.
@@ -133,7 +134,7 @@ def rank(
         found = KnownAnswers(np.concatenate([known, edges]), relations, entities)
     ranks, among = np.full(2 * len(edges), np.nan), np.zeros(2 * len(edges), np.int64)
     for side in (TAILS, HEADS):
-        missing = 2 if side == TAILS else 0
+        given, missing = (0, 2) if side == TAILS else (2, 0)
         ranges = [range(entities) if answers is None else answers(r, side) for r in range(relations)]
         # Questions of one type of answers together.
         for could in dict.fromkeys(ranges):
@@ -145,41 +146,28 @@ def rank(
             mine = mine[np.argsort(edges[mine, missing], kind="stable")]
             chunk = max(LEAST, SCORES // max(len(could), 1))
 
-            def ranked(at: np.ndarray, side: int = side, could: range = could) -> None:
+            def ranked(
+                at: np.ndarray, side: int = side, given: int = given, missing: int = missing, could: range = could
+            ) -> None:
                 part, others, where = edges[at], None, at + side * len(edges)
-                given, missing = (0, 2) if side == TAILS else (2, 0)
                 if found is not None:
                     others = found.of(part[:, given], part[:, 1] + side * relations)
                     others = others[0], others[1] - could.start
 
                 def scores(block: slice) -> np.ndarray:
-                    found = score(part[:, given], part[:, 1], side, block).float().cpu().numpy()
-                    match_shape(found, len(part), block.stop - block.start, name="scores")
-                    return np.ascontiguousarray(found)
+                    made = score(part[:, given], part[:, 1], side, block).float().cpu().numpy()
+                    match_shape(made, len(part), block.stop - block.start, name="scores")
+                    return np.ascontiguousarray(made)
 
                 ranks[where] = _ranked(scores, len(could), part[:, missing] - could.start, others)
                 among[where] = len(could)
                 if others is not None:  # the true one is known, and ranked
                     among[where] -= np.bincount(others[0], minlength=len(part)) - 1
 
-            _each_on_one_thread(ranked, [mine[start : start + chunk] for start in range(0, len(mine), chunk)])
+            with one_thread_each() as threads, ThreadPoolExecutor(threads) as executor:
+                # The list raises what was raised there.
+                list(executor.map(ranked, (mine[start : start + chunk] for start in range(0, len(mine), chunk))))
     return Ranks(ranks, among)
-
-
-def _each_on_one_thread(function: Callable[[np.ndarray], None], parts: list[np.ndarray]) -> None:
-    """Call it for all parts, on as many threads as torch has been given, and each of its products on one of them.
-
-    Threads that share a small product wait for one another at a barrier, spinning: beside another process that has
-    their core, for most of the time.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads) as executor:
-            for _ in executor.map(function, parts):  # which raises what was raised there
-                pass
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _ranked(

@@ -34,6 +34,7 @@ from graphkit.graphs.features import Bags, Dense
 from graphkit.graphs.graph import Graph
 from graphkit.graphs.names import Names
 from neuralcore.checkpoint import Shard
+from neuralcore.device import one_thread_each
 from neuralcore.errors import UserError, nearest
 from neuralcore.kernels.edge_gradient import Scoring, edge_gradient
 from neuralcore.kernels.edge_step import EPSILON
@@ -332,9 +333,5 @@ def _asked_edges(batch: Batch, rows: np.ndarray, entities: np.ndarray) -> np.nda
 
 def _one_thread(function: Callable[[Known], np.ndarray], features: Known) -> np.ndarray:
     """Called with one thread of torch's, for the same bytes on any number of them."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread_each():
         return function(features)
-    finally:
-        torch.set_num_threads(threads)

@@ -38,6 +38,7 @@ from graphkit.embedding.tables import DeviceTables, HostTables, Tables
 from graphkit.embedding.warm_start import GraphWarmStart
 from graphkit.graphs.graph import Graph
 from neuralcore.checkpoint import CheckpointStore, Shard
+from neuralcore.device import one_thread_each
 from neuralcore.embedding import blocks
 from neuralcore.errors import UserError
 from neuralcore.kernels.edge_step import Scoring
@@ -128,10 +129,9 @@ class EdgeTrainer:
         if device is not None:
             assert self.encoders is None
             self.working = DeviceTables(self.shards, self.tables, device)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # a matrix product each, rather than all on one: see the file's docstring
         try:
-            with ThreadPoolExecutor(threads) as executor:
+            # A matrix product each, rather than all on one: see the file's docstring.
+            with one_thread_each() as threads, ThreadPoolExecutor(threads) as executor:
                 map_parts = map if threads == 1 else executor.map
                 while self.epoch < epochs:
                     loss = self._pass(map_parts, telemetry)
@@ -139,7 +139,6 @@ class EdgeTrainer:
                         metrics = {"epoch": self.epoch, "loss": loss}
                         telemetry.show(self.epoch * len(self.graph.train), metrics, last=self.epoch == epochs)
         finally:
-            torch.set_num_threads(threads)
             self.working = HostTables(self.shards, self.tables)
 
     def _pass(self, map_parts: Callable[..., Iterable[Any]], telemetry: Telemetry | None) -> float:

@@ -28,6 +28,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from neuralcore.device import one_thread_each
 from neuralcore.errors import UserError
 from neuralcore.seeding import derived_seed
 from neuralcore.shape import match_shape
@@ -100,13 +101,8 @@ def classify_nodes(
         return _score(vectors, labels, order, int(fraction * nodes), c)
 
     asked = [(fraction, order) for fraction in fractions for order in orders]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            scores = np.array(list(pool.map(score, *zip(*asked)))).reshape(len(fractions), splits, 2)
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
+        scores = np.array(list(pool.map(score, *zip(*asked)))).reshape(len(fractions), splits, 2)
     means = scores.mean(axis=1).tolist()
     deviations = scores.std(axis=1, ddof=1).tolist() if splits > 1 else [[math.nan] * 2] * len(means)
     return [
