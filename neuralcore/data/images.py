@@ -177,7 +177,8 @@ def read_idx(path: Path) -> np.ndarray:
     shape = tuple(int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(rank))
     if len(data) != 4 + 4 * rank + int(np.prod(shape)):
         raise UserError(f"{path} has {len(data):,} bytes, which is not what its shape {shape} needs: it is cut off")
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
+    # A copy that may be written to: torch warns of memory that may not.
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape).copy()
 
 
 def _read_idx_pair(folder: Path, name: str) -> Images:

@@ -39,11 +39,6 @@ class ImageSplits:
             self.splits["train"], self.splits["valid"] = train.held_out(config.valid, seed)
         if "test" in found:
             self.splits["test"] = found["test"]
-        for name, images in self.splits.items():
-            if (
-                not images.images.flags.writeable
-            ):  # a file's bytes as they are: torch warns of memory it cannot write to
-                self.splits[name] = images.of(np.arange(len(images)))
         self.shape: tuple[int, int, int] = train.images.shape[1:]
         self.names = train.names
         if self.shape[1] != self.shape[2]:

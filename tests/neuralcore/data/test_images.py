@@ -45,6 +45,7 @@ def test_idx_files(tmp_path: Path) -> None:
     assert np.array_equal(found["train"].labels, labels)
     assert found["train"].names == ("0", "1", "2")
     assert len(found["test"]) == 2
+    assert all(split.images.flags.writeable for split in found.values())  # torch warns of memory that is not
 
 
 def test_damaged_idx_files_are_told(tmp_path: Path) -> None:
