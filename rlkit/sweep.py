@@ -15,7 +15,7 @@ import io
 import json
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -123,8 +123,7 @@ def sweep(plan: Sweep) -> int:
         if completed(earlier, settings, {"training": defaults(type(plan.arguments))}) != flat(settings):
             raise UserError(f"{plan.out} holds a sweep with other settings (see {path}): choose another --out")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with RunFolder(plan.out, settings):
-        study = _study(plan)
+    with RunFolder(plan.out, settings), _study(plan) as study:
         done = [t for t in study.trials if t.state.is_finished() and t.value is not None]
         if done:
             print(f"{plan.out}: going on after {len(done)} trials")
@@ -141,22 +140,27 @@ def sweep(plan: Sweep) -> int:
             best = study.best_value
             print(f"trial {number + 1} of {plan.trials}: {score:.2f} (best {best:.2f}) {_words(values)}", end="")
             print(f" · ETA {left / 60:.0f} min" if left > 60 else "", flush=True)
-    return _report(plan, study)
+        return _report(plan, study)
 
 
-def _study(plan: Sweep) -> Any:
-    """The study on disk; trials that a kill cut off are queued again with their settings."""
+@contextlib.contextmanager
+def _study(plan: Sweep) -> Iterator[Any]:
+    """The study on disk, closed at the end; trials that a kill cut off are queued again with their settings."""
     from neuralcore.seeding import derived_seed
 
-    storage = f"sqlite:///{plan.out / 'study.db'}"
-    study = optuna.create_study(storage=storage, study_name="sweep", direction="maximize", load_if_exists=True)
-    begun = len(study.trials)
-    study.sampler = optuna.samplers.TPESampler(seed=derived_seed(plan.arguments.seed, "sweep", begun) % 2**32)
-    for trial in study.trials:
-        if trial.state == optuna.trial.TrialState.RUNNING:
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-            study.enqueue_trial(trial.params)
-    return study
+    storage = optuna.storages.RDBStorage(f"sqlite:///{plan.out / 'study.db'}")
+    try:
+        study = optuna.create_study(storage=storage, study_name="sweep", direction="maximize", load_if_exists=True)
+        begun = len(study.trials)
+        study.sampler = optuna.samplers.TPESampler(seed=derived_seed(plan.arguments.seed, "sweep", begun) % 2**32)
+        for trial in study.trials:
+            if trial.state == optuna.trial.TrialState.RUNNING:
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                study.enqueue_trial(trial.params)
+        yield study
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def _score(plan: Sweep, values: dict[str, Any]) -> float | None:

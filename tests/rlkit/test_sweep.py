@@ -75,11 +75,11 @@ def test_the_best_command_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_a_killed_trial_is_queued_again(tmp_path: Path):
     plan = parse_arguments([*BASE, *OVER, "--out", str(tmp_path / "sweep")], "rlkit sweep")
     plan.out.mkdir()
-    study = module._study(plan)
-    drawn = plan.over[0].draw(study.ask())  # asked, never told: as a kill leaves it
-    again = module._study(plan)
-    assert [t.state.name for t in again.trials] == ["FAIL", "WAITING"]
-    assert plan.over[0].draw(again.ask()) == drawn
+    with module._study(plan) as study:
+        drawn = plan.over[0].draw(study.ask())  # asked, never told: as a kill leaves it
+    with module._study(plan) as again:
+        assert [t.state.name for t in again.trials] == ["FAIL", "WAITING"]
+        assert plan.over[0].draw(again.ask()) == drawn
 
 
 def test_a_failing_trial_does_not_end_the_sweep(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]):
