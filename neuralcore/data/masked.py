@@ -54,6 +54,15 @@ class Masked:
         return mean_and_std(self.images)
 
 
+def with_neighbours(images: np.ndarray, count: int) -> np.ndarray:
+    """(N, (2 count + 1) C, H, W) of a volume's slices (N, C, H, W) in their order: each with those around it.
+
+    The `count` slices before it are its first channels, those after it its last. Beyond an end it is the end's again.
+    """
+    around = np.arange(len(images))[:, None] + np.arange(-count, count + 1)
+    return images[around.clip(0, len(images) - 1)].reshape(len(images), -1, *images.shape[2:])
+
+
 def read_masked(path: str) -> Masked:
     """The images of a file, a folder with one, or "shapes", in their order.
 

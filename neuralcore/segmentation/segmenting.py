@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from neuralcore.data.masked import UNLABELLED, Masked, read_masked
+from neuralcore.data.masked import UNLABELLED, Masked, read_masked, with_neighbours
 from neuralcore.errors import UserError, nearest
 from neuralcore.fitting.losses import balanced_weights
 from neuralcore.fitting.task import Figures, Player, players_of
@@ -40,7 +40,7 @@ class Tiles(NamedTuple):
 
 def network(config: SegmentConfig, description: dict[str, Any]) -> ImageModel:
     """The network for images like those that are described, with its normalisation."""
-    names, channels = description["names"], description["channels"]
+    names, channels = description["names"], description["channels"] * (2 * config.neighbours + 1)
     model = make_model(config.model, len(names), channels, config.tile, config.settings, MODELS)
     return ImageModel(model, description["mean"], description["std"])
 
@@ -60,6 +60,9 @@ class Segmenting:
     def __init__(self, config: SegmentConfig, seed: int = 0):
         self.config = config
         found = read_masked(config.data)
+        channels = found.images.shape[1]
+        if config.neighbours:
+            found = Masked(with_neighbours(found.images, config.neighbours), found.labels, found.names)
         held = config.valid + config.test
         if held >= len(found):
             raise UserError(
@@ -76,7 +79,6 @@ class Segmenting:
             start = end
         train = self.splits["train"]
         mean, std = train.mean_and_std()
-        channels = train.images.shape[1]
         self.description = {"names": list(train.names), "channels": channels, "mean": mean, "std": std}
         with seeded_torch(seed, "weights"):
             self.model = network(config, self.description)
@@ -158,4 +160,8 @@ class Segmenting:
         split = next((name for name in ("test", "valid") if name in self.splits), "train")
         data = self.splits[split].of(slice(0, 3))
         labels = self.predictions(split)[:3].argmax(1).astype(np.uint8)
-        segmented_picture(data.images, data.labels, labels, data.names, folder / "segmented.png")
+        own = self.description["channels"]
+        start = own * self.config.neighbours  # of the channels that are an image's own
+        segmented_picture(
+            data.images[:, start : start + own], data.labels, labels, data.names, folder / "segmented.png"
+        )

@@ -29,6 +29,8 @@ class SegmentConfig:
     """images before the test images that are held out to judge by"""
     test: int = 3
     """images at the end that are held out for testing"""
+    neighbours: int = 0
+    """images before and after one that are seen with it: of a volume's slices, in their order"""
     tile: int = 256
     """pixels a side of what is learned from, and of the tiles of a prediction"""
     tiles: int = 4
@@ -52,7 +54,7 @@ class SegmentConfig:
     fit: FitConfig = field(default_factory=FitConfig)
 
     def __post_init__(self) -> None:
-        for name in ("valid", "test", "overlap", "dice", "elastic", "relight"):
+        for name in ("valid", "test", "neighbours", "overlap", "dice", "elastic", "relight"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
         for name in ("tile", "tiles"):

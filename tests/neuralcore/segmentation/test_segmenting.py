@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from neuralcore import cli
-from neuralcore.data.masked import read_masked
+from neuralcore.data.masked import read_masked, with_neighbours
 from neuralcore.errors import UserError
 from neuralcore.fitting.saved import load_model
 from neuralcore.segmentation.segmenting import Segmenting
@@ -88,6 +88,31 @@ def test_a_run_and_its_folder(file: Path, capsys: pytest.CaptureFixture) -> None
     assert "is a 'segment' model" in capsys.readouterr().err
 
 
+def test_a_slice_is_seen_with_those_around_it(file: Path, capsys: pytest.CaptureFixture) -> None:
+    volume = read_masked("tiny.npz").images
+    seen = with_neighbours(volume, 2)
+    assert seen.shape == (10, 5, 40, 48)
+    np.testing.assert_array_equal(seen[4], volume[2:7, 0])
+    np.testing.assert_array_equal(seen[9], volume[[7, 8, 9, 9, 9], 0])
+    file.write_text(FILE.replace("valid = 2", "valid = 2\nneighbours = 2"))
+    assert cli.main(["fit", str(file), "--threads", "1"]) == 0
+    fitted = load_model(Path("runs/tiny"))
+    pillow_image = pytest.importorskip("PIL.Image")
+    Path("slices").mkdir()
+    for number, image in enumerate(volume[:, 0]):
+        pillow_image.fromarray(image).save(f"slices/of {number + 1}.png")
+    assert cli.main(["segment", "runs/tiny", "slices"]) == 0
+    for number in (0, 4, 9):
+        with torch.no_grad():
+            odds = predicted(fitted.model, torch.from_numpy(seen[number]), tile=32, overlap=8)
+        np.testing.assert_array_equal(
+            np.asarray(pillow_image.open(f"labels/of {number + 1}.png")), odds.argmax(0).numpy()
+        )
+    pillow_image.fromarray(volume[0, 0, :30]).save("slices/of 6.png")
+    assert cli.main(["segment", "runs/tiny", "slices"]) == 2
+    assert "slices/of 6.png is of another size than slices/of 4.png" in capsys.readouterr().err
+
+
 def task_of(file: Path, **changes: Any) -> Segmenting:
     given = {"data": str(file.parent / "tiny.npz"), "settings": {"width": 2, "depth": 1}, "valid": 2, "test": 3}
     return SegmentConfig(**{**given, "tile": 32, "overlap": 4, **changes}).build(0)
@@ -117,6 +142,7 @@ def test_tiles_larger_than_the_image_are_mirrored(file: Path, padded: bool) -> N
     [
         ("class_weights", ("none", "balanced")),
         ("dice", (0.0, 1.0)),
+        ("neighbours", (0, 1)),
         ("turn", (False, True)),
         ("elastic", (0.0, 4.0)),
         ("relight", (0.0, 0.3)),
