@@ -39,6 +39,8 @@ def test_a_hostile_name_stays_a_name(open_page: Open, address: str, hostile: str
     page.click("#matches a >> nth=0")
     page.until("document.querySelectorAll('#walk a').length === 2")
     assert page.inner_text("#walk a >> nth=0") == hostile
+    page.until("!document.querySelector('#results-heading').textContent.includes('onerror')")  # the walk is first
+    assert text(page, "#results-heading").startswith("Nearest to ")
     assert hostile in page.locator("#matches .name").all_inner_texts()
     page.goto(f"{address}#relation=acted+in&head={quote(hostile, safe='')}")
     page.until("document.querySelector('#results-heading').textContent.startsWith('Tails')")
