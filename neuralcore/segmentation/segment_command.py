@@ -69,8 +69,7 @@ def segment(arguments: SegmentArguments) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder} cannot be a folder: {error.strerror or error}") from None
-    if config.neighbours:
-        found = dict(sorted(found.items(), key=lambda item: _numbers(item[0])))
+    found = dict(sorted(found.items(), key=lambda item: _numbers(item[0])))
     slices = _slices(list(found.values()), fitted.description["channels"], config.neighbours)
     for name, pixels in zip(found, slices, strict=True):
         image = torch.from_numpy(pixels).to(device)
@@ -93,15 +92,12 @@ def _numbers(name: str) -> list[tuple[int, str]]:
 
 
 def _slices(paths: list[Path], channels: int, neighbours: int) -> Iterator[np.ndarray]:
-    """Each picture, (C, H, W), or with those around it as the network has learned to see it, one after another."""
+    """Each picture with those around it, ((2 neighbours + 1) C, H, W), one after another."""
     import numpy as np
 
     from neuralcore.data.images import read_picture
     from neuralcore.data.masked import with_neighbours
 
-    if not neighbours:
-        yield from (read_picture(path, channels) for path in paths)
-        return
     read: dict[Path, np.ndarray] = {}
     for place in range(len(paths)):
         start = max(place - neighbours, 0)

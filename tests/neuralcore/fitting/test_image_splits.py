@@ -37,6 +37,7 @@ def test_splits(monkeypatch: pytest.MonkeyPatch, valid: float, examples: int | N
     images, labels = splits.take(rows[:3], CPU)
     assert np.array_equal(images.numpy(), splits["train"].images[rows[:3]])
     assert np.array_equal(labels.numpy(), splits["train"].labels[rows[:3]])
+    assert torch.from_numpy(splits["test"].images).shape == (6, 1, 8, 8)
     assert sum(len(images) for images, _ in splits.batches("test", CPU, most=5, at_once=2)) == 5
     assert splits.judged == "test"
 
